@@ -19,7 +19,10 @@ pub(crate) struct Endpoint {
     pub(crate) stream_control: bool,
     pub(crate) is_modern_only: bool,
     pub(crate) sessions: Arc<Sessions>,
+    /// Ends standing streams and subscriptions.
     pub(crate) stop: Arc<Stop>,
+    /// Ends calls in flight.
+    pub(crate) cut_off: Arc<Stop>,
     pub(crate) tools: Tools,
     /// Issues and opens the session handles, so that other processes can take over sessions.
     pub(crate) handles: Option<Handles>,
@@ -39,6 +42,7 @@ impl Endpoint {
             is_modern_only,
             sessions: Arc::new(Sessions::new(limits)),
             stop: Arc::default(),
+            cut_off: Arc::default(),
             tools: Tools::default(),
             handles: session_handles.map(Handles::new),
             shared: OnceLock::new(),

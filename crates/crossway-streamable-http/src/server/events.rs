@@ -65,6 +65,10 @@ impl EventStream {
         });
         exchange.ticket = place.as_ref().map(|place| place.ticket);
         let watch = exchange.asked.is_subscription().then(|| Watch::new(&exchange.endpoint.stop));
+        if watch.is_some() {
+            // It is answered when the endpoint is drained, which is before it is closed.
+            exchange.cut_off = None;
+        }
         let period = exchange.endpoint.limits.keep_alive;
         let exchanging = Arc::new(Exchanging::new(exchange));
         if let Some(place) = &place {

@@ -12,6 +12,7 @@ use futures_core::Stream;
 use super::control::StreamControl;
 use super::endpoint::Endpoint;
 use super::session::{Session, Ticket, detach};
+use super::stop::Watch;
 
 /// A POST that was sent upstream, until its last response is out.
 pub(crate) struct Exchange {
@@ -22,6 +23,8 @@ pub(crate) struct Exchange {
     /// The ticket of the response's stream, once it is a stream of a session.
     pub(crate) ticket: Option<Ticket>,
     reply: Reply,
+    /// `None` for what ends in another way when the endpoint is closed.
+    pub(crate) cut_off: Option<Watch>,
     is_over: bool,
 }
 
@@ -145,7 +148,9 @@ impl Exchange {
         control: Option<StreamControl>,
         reply: Reply,
     ) -> Self {
-        Self { endpoint, caller, asked, control, ticket: None, reply, is_over: false }
+        // An error of a whole batch would have nobody's id. Its session's link fails each of its calls.
+        let cut_off = (!matches!(asked, Asked::Batch(_))).then(|| Watch::new(&endpoint.cut_off));
+        Self { endpoint, caller, asked, control, ticket: None, reply, cut_off, is_over: false }
     }
 
     /// The client's session, if it has or gets one.
@@ -158,7 +163,7 @@ impl Exchange {
 
     pub(crate) fn poll_step(&mut self, cx: &mut Context<'_>) -> Poll<Step> {
         loop {
-            let step = match ready!(Pin::new(&mut self.reply).poll_next(cx)) {
+            let step = match ready!(self.poll_reply(cx)) {
                 Some(Ok(message)) if message.is_response() => {
                     self.asked.answered();
                     self.is_over = self.asked.due() == 0;
@@ -183,6 +188,16 @@ impl Exchange {
             };
             return Poll::Ready(step);
         }
+    }
+
+    /// What the reply says next; an error once the endpoint is closed, if there is no answer by then.
+    fn poll_reply(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Message, CallError>>> {
+        let next = Pin::new(&mut self.reply).poll_next(cx);
+        let mut is_cut_off = || self.cut_off.as_mut().is_some_and(|watch| watch.poll_stopped(cx));
+        if next.is_pending() && is_cut_off() {
+            return Poll::Ready(Some(Err(CallError::unknown(Reason::Closing))));
+        }
+        next
     }
 
     /// Opens the session if the upstream has agreed; ends it otherwise.

@@ -1,6 +1,6 @@
 //! Maps failed calls to HTTP statuses.
 
-use crossway_service::{CallError, Reason};
+use crossway_service::{CallError, Outcome, Reason};
 use http::StatusCode;
 
 use super::limits::RETRY_AFTER;
@@ -26,7 +26,7 @@ pub(crate) fn status_in_session(error: &CallError) -> StatusCode {
 /// | the upstream has ended the session | 404: the client initializes a new one |
 /// | the upstream speaks legacy revisions only | 400: clients of both eras fall back to `initialize` |
 /// | the caller's own quota is used up | 429 with `Retry-After` |
-/// | a limit of the gateway, or it is closing | 503 with `Retry-After` |
+/// | a limit of the gateway, or it is closing | 503 with `Retry-After`, but for a call that may have run |
 /// | the upstream refused because of its load: 429, 503 | the same, with its `Retry-After` |
 /// | the upstream refused for another reason | 502. Also 401 and 403: our credentials failed, and the client's own would not help |
 /// | no answer in time | 504 |
@@ -39,6 +39,8 @@ pub(crate) fn status_of(error: &CallError) -> (StatusCode, Option<u64>) {
         Reason::OverQuota(_) => {
             (StatusCode::TOO_MANY_REQUESTS, Some(error.retry_after_seconds().unwrap_or(RETRY_AFTER)))
         }
+        // Whoever is told when to come back would make the call again.
+        Reason::Closing if error.outcome() != Outcome::NotSent => (StatusCode::SERVICE_UNAVAILABLE, None),
         Reason::OverLimit(_) | Reason::Closing => {
             (StatusCode::SERVICE_UNAVAILABLE, Some(error.retry_after_seconds().unwrap_or(RETRY_AFTER)))
         }
@@ -69,6 +71,8 @@ mod tests {
         for (error, wanted) in [
             (gone(), (502, None)),
             (gone().with_retry_after(soon), (503, Some(2))),
+            (CallError::not_sent(Reason::Closing), (503, Some(RETRY_AFTER))),
+            (CallError::unknown(Reason::Closing), (503, None)),
             (full(), (503, Some(RETRY_AFTER))),
             (full().with_retry_after(soon), (503, Some(2))),
             (busy(None), (429, Some(RETRY_AFTER))),

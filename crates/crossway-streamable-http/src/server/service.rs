@@ -43,14 +43,15 @@ impl StreamableHttp {
         self.0.stop.stop();
     }
 
-    /// Ends everything: all sessions, the calls that are in flight, and the links to the upstream. Ready when the
-    /// upstream's side of it is done, or has taken too long.
+    /// Ends everything: all sessions, the calls that are in flight, and the links to the upstream. Calls that wait for their answers
+    /// fail at once with an unknown outcome, whatever the links do. Ready when the upstream's side of it is done, or has taken too long.
     ///
     /// # Cancel safety
     ///
     /// Sessions are ended even if this is dropped.
     pub async fn close(&self) {
         self.drain();
+        self.0.cut_off.stop();
         self.0.sessions.end_all().await;
         if let Some(link) = self.0.take_shared_link() {
             let _ = tokio::time::timeout(ServiceLimits::CLOSE, link.close()).await;

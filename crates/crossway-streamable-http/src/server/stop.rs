@@ -1,4 +1,4 @@
-//! The signal that ends standing streams when an endpoint is drained.
+//! A signal to many that something ends: an endpoint is drained, or closed.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

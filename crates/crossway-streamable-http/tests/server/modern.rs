@@ -56,6 +56,42 @@ async fn the_first_stateless_request_after_the_end_connects_to_nothing() {
 }
 
 #[tokio::test]
+async fn calls_in_flight_at_the_end_fail_with_an_unknown_outcome() {
+    let (service, mut connections) = scripted(Config::new());
+    let (body, client) = (request("1", "tools/call", ""), Client::modern(&service, "tools/call"));
+    let (answer, server) = tokio::join!(client.post(&body), async {
+        let (_, server) = connections.recv().await.unwrap();
+        server.expect("tools/call").await;
+        service.close().await;
+        server
+    });
+    assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE);
+    // It may have run, and nobody is told to make it again.
+    assert!(!answer.headers.contains_key("retry-after"));
+    assert_eq!(answer.json().await["error"]["data"]["outcome"], "sent, unknown");
+    assert!(server.receive().await.unwrap().is_method("notifications/cancelled"));
+}
+
+#[tokio::test]
+async fn a_stream_that_has_begun_ends_with_the_failure_of_its_call() {
+    let (service, mut connections) = scripted(Config::new());
+    let (body, client) = (request("1", "tools/call", ""), Client::modern(&service, "tools/call"));
+    let (answer, _server) = tokio::join!(client.post(&body), async {
+        let (_, server) = connections.recv().await.unwrap();
+        server.expect("tools/call").await;
+        server
+            .send(r#"{"jsonrpc":"2.0","method":"notifications/message","params":{"level":"info","data":1}}"#);
+        server
+    });
+    let mut events = answer.events();
+    events.data().await;
+    service.close().await;
+    let error = events.data().await;
+    assert!(error.contains(r#""code":-31002"#) && error.contains("sent, unknown"), "{error}");
+    assert!(events.next().await.is_none());
+}
+
+#[tokio::test]
 async fn interim_messages_come_as_events_without_ids() {
     let (service, mut connections) = scripted(Config::new());
     let client = Client::modern(&service, "tools/call").with("mcp-name", "t");
@@ -423,7 +459,7 @@ async fn a_failed_stateless_call_has_the_status_of_its_reason() {
         (Reason::TimedOut(seconds(60)), 504, None),
         (Reason::OverLimit("x".into()), 503, Some("5")),
         (Reason::OverQuota("x".into()), 429, Some("5")),
-        (Reason::Closing, 503, Some("5")),
+        (Reason::Closing, 503, None),
     ] {
         let error = CallError::unknown(reason.clone());
         let service = StreamableHttp::new(Inspecting(Some(error)), Config::new());

@@ -247,20 +247,20 @@ async fn a_drained_endpoint_opens_no_sessions_and_serves_those_there_are() {
 }
 
 #[tokio::test]
-async fn a_session_that_the_upstream_agrees_to_after_the_end_has_ended() {
+async fn a_session_that_is_being_opened_at_the_end_is_not_opened() {
     let (service, mut connections) = scripted(Config::new());
     let request = initialize("2025-11-25");
-    let mut client = Client::new(&service);
+    let client = Client::new(&service);
     let (answer, server) = tokio::join!(client.post(&request), async {
         let (_, server) = connections.recv().await.unwrap();
-        let id = server.expect("initialize").await;
+        server.expect("initialize").await;
         service.close().await;
-        server.send(&initialize_result(&id.to_string(), "2025-11-25"));
         server
     });
-    client.set("mcp-session-id", &answer.header("mcp-session-id"));
-    assert_eq!(client.post(&call("1")).await.status, StatusCode::NOT_FOUND);
-    drop(answer);
+    assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE);
+    assert!(!answer.headers.contains_key("mcp-session-id"));
+    assert!(answer.text().await.contains("sent, unknown"));
+    assert!(server.receive().await.unwrap().is_method("notifications/cancelled"));
     assert!(server.receive().await.is_none());
     settle().await;
     assert_eq!(service.sessions(), 0);
