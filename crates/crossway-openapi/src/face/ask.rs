@@ -1,15 +1,18 @@
 //! Requests of the face to its upstream, as a modern client without capabilities (2026-07-28).
 
 use std::collections::HashMap;
+use std::pin::pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
 use crossway_proto::{ErrorCode, Kind, Message, Part, RequestId, Revision};
-use crossway_service::{Call, Context, Extensions, Link, Origin, Outcome};
+use crossway_service::{Call, CallError, Context, Extensions, Limits, Link, Origin, Outcome, Reason};
+use futures_util::future::{Either, select};
 use http::StatusCode;
 use serde::Deserialize;
 use serde_json::json;
 use serde_json::value::RawValue;
+use tokio::sync::watch;
 
 use super::limits::{LIST_BYTES, LIST_PAGES};
 use super::problem::{self, Problem};
@@ -20,6 +23,7 @@ pub(crate) struct Asker {
     /// `_meta` of each request: the revision, and empty client capabilities (2026-07-28, basic/index): callers can't be asked anything.
     meta: String,
     next: AtomicU64,
+    is_closed: watch::Sender<bool>,
 }
 
 impl Asker {
@@ -29,11 +33,13 @@ impl Asker {
             "io.modelcontextprotocol/clientInfo": { "name": "crossway-openapi", "version": env!("CARGO_PKG_VERSION") },
             "io.modelcontextprotocol/clientCapabilities": {},
         });
-        Self { link, meta: meta.to_string(), next: AtomicU64::new(1) }
+        Self { link, meta: meta.to_string(), next: AtomicU64::new(1), is_closed: watch::Sender::new(false) }
     }
 
-    pub(crate) fn link(&self) -> &Link {
-        &self.link
+    /// Fails what is asked, and closes the link. Ready when that is done, or has taken too long.
+    pub(crate) async fn close(&self) {
+        self.is_closed.send_replace(true);
+        let _ = tokio::time::timeout(Limits::CLOSE, self.link.close()).await;
     }
 
     /// Returns all pages of the list of tools.
@@ -97,7 +103,14 @@ impl Asker {
         let mut context = Context::new(Origin::unique(), Some(Revision::V2026_07_28));
         context.extensions = extensions;
         let mut reply = self.link.call(Call::message(request, context));
-        while let Some(item) = reply.next().await {
+        let mut closed = self.is_closed.subscribe();
+        let mut closed = pin!(closed.wait_for(|is_closed| *is_closed));
+        loop {
+            let item = match select(pin!(reply.next()), closed.as_mut()).await {
+                Either::Left((Some(item), _)) => item,
+                Either::Left((None, _)) => break,
+                Either::Right(_) => Err(CallError::unknown(Reason::Closing)),
+            };
             let message = item.map_err(|error| Problem::failed(&error))?;
             match message.kind() {
                 Kind::Result if message.is_edited_in(Part::Result) => return reread(&message),

@@ -103,6 +103,16 @@ impl Directory {
         Some(named.remove(index).1)
     }
 
+    /// [Closes](OpenApi::close) the faces of all upstreams that there are.
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`OpenApi::close`].
+    pub async fn close(&self) {
+        let faces = self.0.all();
+        futures_util::future::join_all(faces.iter().map(|(_, face)| face.close())).await;
+    }
+
     /// Sorts the upstreams in the document into this order. Others come last.
     pub fn arrange(&self, names: &[&str]) {
         let place = |name: &str| names.iter().position(|known| *known == name).unwrap_or(names.len());

@@ -114,7 +114,7 @@ impl Problem {
     /// |---|---|
     /// | a bound or a quota | 429 with `Retry-After` |
     /// | the upstream refused for its load: 429, 503 | 429 with its `Retry-After` |
-    /// | we are closing | 503 with `Retry-After` |
+    /// | we are closing | 503, with `Retry-After` if the call was not sent |
     /// | no answer in time | 504 |
     /// | it can't be reached, went away, refused our credentials, or answered what is no answer | 424, with `Retry-After` where that is known |
     pub(crate) fn failed(error: &CallError) -> Self {
@@ -123,7 +123,10 @@ impl Problem {
             Reason::OverQuota(_) | Reason::OverLimit(_) | Reason::Refused { status: 429 | 503, .. } => {
                 (StatusCode::TOO_MANY_REQUESTS, Some(known.unwrap_or(limits::RETRY_AFTER)))
             }
-            Reason::Closing => (StatusCode::SERVICE_UNAVAILABLE, Some(limits::RETRY_AFTER)),
+            Reason::Closing => {
+                let may_come_back = error.outcome() == Outcome::NotSent;
+                (StatusCode::SERVICE_UNAVAILABLE, may_come_back.then_some(limits::RETRY_AFTER))
+            }
             Reason::TimedOut(_) => (StatusCode::GATEWAY_TIMEOUT, known),
             _ => (StatusCode::FAILED_DEPENDENCY, known),
         };

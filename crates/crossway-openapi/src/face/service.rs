@@ -29,14 +29,14 @@ impl OpenApi {
         Self(Arc::new(One::new(upstream.connect(Scope::Shared), config)))
     }
 
-    /// Closes the link to the upstream, and with it the calls in flight. Ready when the upstream has closed its side, or after
-    /// `crossway_service::Limits::CLOSE`.
+    /// Closes the link to the upstream. Calls in flight fail at once with an unknown outcome. Ready when the upstream has closed its side, or
+    /// after `crossway_service::Limits::CLOSE`.
     ///
     /// # Cancel safety
     ///
-    /// The link closes even if this is dropped.
+    /// Once it was polled, calls fail and the link closes even if this is dropped.
     pub async fn close(&self) {
-        let _ = tokio::time::timeout(crossway_service::Limits::CLOSE, self.0.asker.link().close()).await;
+        self.0.asker.close().await;
     }
 }
 

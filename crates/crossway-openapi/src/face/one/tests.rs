@@ -106,3 +106,24 @@ async fn an_error_of_ours_says_itself_whether_the_call_was_sent_and_an_unknown_t
         assert_eq!(told["detail"]["outcome"].as_str(), outcome, "{told}");
     }
 }
+
+#[tokio::test]
+async fn calls_in_flight_at_the_end_fail_with_an_unknown_outcome() {
+    let (upstream, mut servers) = Scripted::new();
+    let mut face = OpenApi::new(upstream, Config::new());
+    let request = Request::post("/echo").header("host", "localhost").body(Full::<Bytes>::default());
+    let (answer, _server) = tokio::join!(face.call(request.unwrap()), async {
+        let (_, server) = servers.recv().await.unwrap();
+        let id = server.expect("tools/list").await;
+        server.answer(&id, r#"{"tools":[{"name":"echo","inputSchema":{"type":"object"}}]}"#);
+        server.expect("tools/call").await;
+        face.clone().close().await;
+        server
+    });
+    let (head, body) = answer.unwrap().into_parts();
+    assert_eq!(head.status, 503);
+    // It may have run, and nobody is told to make it again.
+    assert!(!head.headers.contains_key("retry-after"));
+    let told: Value = serde_json::from_slice(&body.collect().await.unwrap().to_bytes()).unwrap();
+    assert_eq!(told["detail"]["outcome"], "sent, unknown");
+}
