@@ -83,18 +83,26 @@ impl Pair {
 
     /// Ends the remaining sessions and calls.
     pub async fn close(&self) {
-        if let Some(sse) = &self.sse {
-            sse.close();
-        }
-        if let Some(mcp) = &self.mcp {
-            mcp.close().await;
-        }
-        if let Some(sse) = &self.sse {
-            sse.drained().await;
-        }
-        if let Some(tools) = &self.tools {
-            tools.close().await;
-        }
+        let of_mcp = async {
+            if let Some(sse) = &self.sse {
+                sse.close();
+            }
+            if let Some(mcp) = &self.mcp {
+                mcp.close().await;
+            }
+            if let Some(sse) = &self.sse {
+                sse.drained().await;
+            }
+        };
+        let of_tools = async {
+            match (&self.tools, &self.mcp) {
+                (Some(tools), None) => tools.close_all().await,
+                (Some(tools), Some(_)) => tools.close().await,
+                (None, _) => {}
+            }
+        };
+        // All clients are told at once, whichever upstream takes long.
+        futures_util::future::join(of_mcp, of_tools).await;
     }
 
     /// Sends a request to its face.

@@ -24,10 +24,18 @@ impl Tools {
         }
     }
 
-    /// Closes what only this face uses.
+    /// Closes what only this face uses. Of several servers that is nothing: each has a face of its own beside MCP.
     pub(crate) async fn close(&self) {
         if let Self::One(one) = self {
             one.close().await;
+        }
+    }
+
+    /// Closes the faces of all servers.
+    pub(crate) async fn close_all(&self) {
+        match self {
+            Self::One(one) => one.close().await,
+            Self::Many(many) => many.close().await,
         }
     }
 }

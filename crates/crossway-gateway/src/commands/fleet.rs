@@ -7,7 +7,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use crossway_openapi::face::{self, Directory};
+use crossway_openapi::face::{self, Directory, OpenApi};
 use crossway_router::guard::GuardOptions;
 use crossway_router::{FromLegacy, Router, RouterOptions, SealedSessions, ToLegacyOptions};
 use crossway_seal::Keyring;
@@ -158,7 +158,7 @@ impl Running {
         }
         for (gone, _) in before {
             if !names.iter().any(|name| name == gone.name()) {
-                self.directory.remove(gone.name());
+                self.retire_tools(self.directory.remove(gone.name()));
                 if let Some((router, faces)) = &self.mcp {
                     router.remove(gone.name());
                     if let Some(pair) = faces.remove(gone.name()) {
@@ -188,7 +188,7 @@ impl Running {
         only.insert(name, &modern);
         let face = self.tools.clone().at(&format!("{}/{}", self.tools.path_prefix, encode_name(name)));
         let face = self.maker.tools_of(Arc::new(only.clone()), face.name(name));
-        self.directory.insert(name, face.clone());
+        self.retire_tools(self.directory.insert(name, face.clone()));
         if let Some((router, faces)) = &self.mcp {
             router.insert(name, &modern);
             let pair = self.maker.pair(Arc::new(any_era)).with_tools(Some(Tools::One(face)));
@@ -197,6 +197,12 @@ impl Running {
             }
         }
         (member, only)
+    }
+
+    fn retire_tools(&self, face: Option<OpenApi>) {
+        if let Some(face) = face {
+            self.maker.retire(Pair::of_tools(Tools::One(face)));
+        }
     }
 
     async fn close(self) {
