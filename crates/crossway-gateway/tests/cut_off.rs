@@ -12,7 +12,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::path::PathBuf;
 
-use support::tenants::eventually;
+use support::tenants::{ALICE, by, eventually, sha256};
 use support::{CROSSWAY, INITIALIZE, Serving, read};
 
 const ARGUMENTS: &str = r#"{"steps":2,"ms":60000}"#;
@@ -45,8 +45,11 @@ impl Demo {
     fn config(&self, variable: &str) -> PathBuf {
         let path = self.folder.path().join("crossway.yaml");
         let text = format!(
-            "identity: {{ proof: none }}\nlimits: {{ drain: 1s }}\nupstreams:\n  demo: {{ command: sh, args: [-c, {}], env: {{ A: {variable} }}, scope: shared }}\n\
-             grants:\n  - {{ user: anonymous, upstream: demo, tools: ['*'] }}\n",
+            "identity: {{ proof: api-keys, keys: [{{ sha256: \"{}\", subject: alice, groups: [acme] }}] }}\n\
+             limits: {{ drain: 1s }}\nopenapi: {{}}\ntenants: {{ acme: {{ groups: [acme] }} }}\n\
+             upstreams:\n  demo: {{ command: sh, args: [-c, {}], env: {{ A: {variable} }}, scope: tenant }}\n\
+             grants:\n  - {{ tenant: acme, upstream: demo, tools: ['*'] }}\n",
+            sha256(ALICE),
             serde_json::json!(self.script())
         );
         fs::write(&path, text).unwrap();
@@ -73,8 +76,8 @@ fn call(tool: &str, meta: &str) -> String {
 }
 
 fn legacy(serving: &Serving, path: &str, tool: &str) -> TcpStream {
-    let session = serving.open_at(path);
-    serving.send_at(path, &call(tool, ""), Some(&session))
+    let session = by(ALICE).open(serving, path);
+    send(serving, path, &format!("Mcp-Session-Id: {session}\r\n"), &call(tool, ""))
 }
 
 fn send(serving: &Serving, path: &str, headers: &str, body: &str) -> TcpStream {
@@ -82,7 +85,7 @@ fn send(serving: &Serving, path: &str, headers: &str, body: &str) -> TcpStream {
     write!(
         stream,
         "POST {path} HTTP/1.1\r\nHost: {}\r\nContent-Type: application/json\r\nConnection: close\r\n\
-         Accept: application/json, text/event-stream\r\n{headers}Content-Length: {}\r\n\r\n{body}",
+         Accept: application/json, text/event-stream\r\nAuthorization: Bearer {ALICE}\r\n{headers}Content-Length: {}\r\n\r\n{body}",
         serving.address,
         body.len()
     )
@@ -104,7 +107,12 @@ fn openapi(serving: &Serving, path: &str) -> TcpStream {
 /// A call over HTTP+SSE: the stream that its answer comes on.
 fn http_sse(serving: &Serving, below: &str, tool: &str) -> BufReader<TcpStream> {
     let mut stream = TcpStream::connect(&serving.address).unwrap();
-    write!(stream, "GET {below}/sse HTTP/1.1\r\nHost: {}\r\n\r\n", serving.address).unwrap();
+    write!(
+        stream,
+        "GET {below}/sse HTTP/1.1\r\nHost: {}\r\nConnection: close\r\nAuthorization: Bearer {ALICE}\r\n\r\n",
+        serving.address
+    )
+    .unwrap();
     let mut stream = BufReader::new(stream);
     let mut line_with = |text: &str| {
         let mut line = String::new();
@@ -117,7 +125,7 @@ fn http_sse(serving: &Serving, below: &str, tool: &str) -> BufReader<TcpStream> 
     let line = line_with("data: ");
     let endpoint = format!("{below}/{}", line.trim_start_matches("data: ").trim());
     let post = |body: &str| {
-        let answer = serving.post_at(&endpoint, body, None);
+        let answer = by(ALICE).post(serving, &endpoint, body);
         assert!(answer.starts_with("HTTP/1.1 202"), "{answer}");
     };
     post(INITIALIZE);
@@ -221,7 +229,7 @@ fn a_changed_config_that_takes_a_server_away_tells_the_outcome_of_calls_that_out
         assert!(answer.contains("sent, unknown"), "{answer}");
     }
     // The changed one is there.
-    let session = serving.open_at("/demo/mcp");
+    let session = by(ALICE).open(&serving, "/demo/mcp");
     let echo = r#"{"jsonrpc":"2.0","id":8,"method":"tools/call","params":{"name":"echo","arguments":{"message":"still"}}}"#;
-    assert!(serving.post_at("/demo/mcp", echo, Some(&session)).contains("still"));
+    assert!(by(ALICE).within(&session).post(&serving, "/demo/mcp", echo).contains("still"));
 }

@@ -260,7 +260,6 @@ async fn a_session_that_is_being_opened_at_the_end_is_not_opened() {
     assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE);
     assert!(!answer.headers.contains_key("mcp-session-id"));
     assert!(answer.text().await.contains("sent, unknown"));
-    assert!(server.receive().await.unwrap().is_method("notifications/cancelled"));
     assert!(server.receive().await.is_none());
     settle().await;
     assert_eq!(service.sessions(), 0);
