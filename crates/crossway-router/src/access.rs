@@ -8,8 +8,11 @@ use crate::{ListKind, ScopeKey};
 /// Decides who may see and call what, and who sees the same.
 ///
 /// A router asks for each item that it lists and for each call that names one, and takes nothing as granted that was once
-/// answered: what has been answered before holds for a list only as long as [`rights`](Self::rights) stay the same. All
+/// answered: what has been answered before holds for a list only as long as [`rights_group`](Self::rights_group) stay the same. All
 /// answers are wanted at once, from memory.
+///
+/// Listing and calling are two questions: [`can_see`](Self::can_see) decides what is in a list, [`authorize`](Self::authorize) what may be
+/// called. Who may not see something may not call it either, unless an implementation says otherwise.
 ///
 /// What is not allowed is answered as what does not exist.
 pub trait Access: Send + Sync + 'static {
@@ -27,7 +30,7 @@ pub trait Access: Send + Sync + 'static {
     fn list_group(&self, upstream: &str, context: &Context) -> CallerSet;
 
     /// Whether the caller may see an item of a list, or hear of a resource that no list may have: then what is asked about has no
-    /// [item](AccessTarget::item), and the answer has to be that of [`admits`](Self::admits) for who would read it.
+    /// [item](AccessTarget::item), and the answer has to be that of [`authorize`](Self::authorize) for who would read it.
     fn can_see(&self, thing: &AccessTarget<'_>, context: &Context) -> bool {
         let _ = (thing, context);
         true
@@ -46,10 +49,12 @@ pub trait Access: Send + Sync + 'static {
         None
     }
 
-    /// Whether the caller may make a request about something. May leave in the call's context what upstreams want to see.
+    /// Whether the caller may make a request about something: by default, whether the caller [may see](Self::can_see) it, whose
+    /// [item](AccessTarget::item) is known only if [`needs_item`](Self::needs_item) says so. May leave in the call's context what upstreams
+    /// want to see.
     fn authorize(&self, thing: &AccessTarget<'_>, request: &Message, context: &mut Context) -> bool {
-        let _ = (thing, request, context);
-        true
+        let _ = request;
+        self.can_see(thing, context)
     }
 
     /// Called when a request names something that no upstream has for this caller, for auditing.
@@ -69,7 +74,7 @@ pub trait Access: Send + Sync + 'static {
         false
     }
 
-    /// Whether [`admits`](Self::admits) looks at the [item](AccessTarget::item) of what is called.
+    /// Whether [`authorize`](Self::authorize) looks at the [item](AccessTarget::item) of what is called.
     fn needs_item(&self, context: &Context) -> bool {
         let _ = context;
         false

@@ -233,13 +233,37 @@ impl Access for Good {
         thing.item.is_some_and(|item| item.ends_with(br#""good":1}"#))
     }
 
-    fn authorize(&self, thing: &AccessTarget<'_>, _: &Message, context: &mut Context) -> bool {
-        self.can_see(thing, context)
-    }
-
     fn needs_item(&self, _: &Context) -> bool {
         true
     }
+}
+
+/// Hides what is called `secret`, and says nothing of calls.
+struct Hiding;
+
+impl Access for Hiding {
+    fn rights_group(&self, _: &Context) -> CallerSet {
+        CallerSet::Everybody
+    }
+
+    fn list_group(&self, _: &str, _: &Context) -> CallerSet {
+        CallerSet::Everybody
+    }
+
+    fn can_see(&self, thing: &AccessTarget<'_>, _: &Context) -> bool {
+        thing.name != "secret"
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_nobody_may_see_nobody_may_call_unless_access_says_otherwise() {
+    let rig = Rig::new(RouterOptions::default().access(Hiding));
+    let one = rig.add("one").await;
+    let call = |name: &str| rig.call(modern("1", "tools/call", &format!(r#","name":"one__{name}""#)));
+    let answer = text(&call("secret").into_next().await);
+    assert!(answer.contains("Unknown tool: one__secret"), "{answer}");
+    let _call = call("public");
+    assert_eq!(one.receive().await.unwrap().name().as_deref(), Some("public"));
 }
 
 #[tokio::test(start_paused = true)]
