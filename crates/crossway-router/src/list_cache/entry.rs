@@ -383,9 +383,17 @@ impl Entry {
                 if was_outdated {
                     slot.is_outdated.store(true, Ordering::Release);
                 }
+                // Who has no credential any more is not offered what it is needed for.
+                let withdrawn = if failure.is_of_missing_credential() { held.list.take() } else { None };
                 match &mut held.list {
                     Some(list) => list.expires = again,
                     None => held.failed = Some((again, Arc::clone(&failure))),
+                }
+                if let Some(list) = withdrawn {
+                    held.is_missed = true;
+                    slot.generation.store(0, Ordering::Release);
+                    drop(held);
+                    self.tell(kind, Some(Difference::between(&list.listed.items, &Arc::default())));
                 }
                 Err(failure)
             }

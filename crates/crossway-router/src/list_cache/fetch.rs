@@ -44,6 +44,15 @@ impl Failure {
         Self::Refused(ErrorObject { code, message: message.into(), data })
     }
 
+    /// Whether it was refused on the way to the upstream because the caller has no credential for it. An upstream that says so of itself is
+    /// taken at its word.
+    pub(super) fn is_of_missing_credential(&self) -> bool {
+        let Self::Refused(ErrorObject { code: ErrorCode::NOT_SENT, data: Some(data), .. }) = self else {
+            return false;
+        };
+        serde_json::from_slice::<Value>(data).is_ok_and(|data| data["credential"] == "missing")
+    }
+
     /// The reply to a call that was not sent, since it is not known whether what it is for is listed.
     pub(crate) fn to_reply(&self, id: &RequestId) -> Reply {
         match self {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::time::{Instant, advance, sleep, timeout};
 
 use super::*;
-use crate::limits::{FIRST_LIST_TIME, LIST_KEPT, REFETCH_PAUSE, VIEW_IDLE};
+use crate::limits::{FIRST_LIST_TIME, LIST_KEPT, REFETCH_PAUSE, REFRESH_LEAST, VIEW_IDLE};
 
 const TOOLS: &str = r#","notifications":{"toolsListChanged":true}"#;
 
@@ -431,4 +431,33 @@ async fn a_list_that_failed_comes_by_itself_though_nobody_asks_again() {
         tokio::task::yield_now().await;
     }
     assert!(text(&rig.call(modern("2", "tools/list", "")).next().await).contains("one__a"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_list_that_was_known_is_left_out_once_a_credential_is_missing_and_is_back_with_it() {
+    const MISSING: &str =
+        r#"{"code":-31001,"message":"get a token","data":{"outcome":"not sent","credential":"missing"}}"#;
+    const FAILING: &str = r#"{"code":-31001,"message":"no","data":{"outcome":"not sent"}}"#;
+    for (error, is_left_out) in [(MISSING, true), (FAILING, false)] {
+        let rig = Rig::new(RouterOptions::default());
+        let one = rig.add("one").await;
+        let listed = || rig.call_for(modern("1", "tools/list", ""), keyed("alice"));
+        let first = listed();
+        tell_tools(&one, r#"[{"name":"a"}]"#).await;
+        assert!(text(&first.into_next().await).contains("one__a"));
+        let mut listening = rig.call_for(modern("2", "subscriptions/listen", TOOLS), keyed("alice"));
+        listening.next().await;
+        advance(REFRESH_LEAST).await;
+        assert!(text(&listed().into_next().await).contains("one__a"), "it is fetched anew meanwhile");
+        let id = until(&one, "tools/list").await;
+        one.send(&format!(r#"{{"jsonrpc":"2.0","id":{id},"error":{error}}}"#));
+        let told = timeout(Duration::from_millis(1), listening.next()).await;
+        assert_eq!(told.is_ok(), is_left_out, "{told:?}");
+        assert_eq!(text(&listed().into_next().await).contains("one__a"), !is_left_out);
+        if is_left_out {
+            tell_tools(&one, r#"[{"name":"a"}]"#).await;
+            assert!(listening.next().await.is_method("notifications/tools/list_changed"));
+            assert!(text(&listed().into_next().await).contains("one__a"));
+        }
+    }
 }
