@@ -193,8 +193,9 @@ fn sessions(spec: &UpstreamSpec, current: &CurrentPolicy) -> ToLegacyOptions {
     let (name, current) = (spec.name.clone(), current.clone());
     match spec.scope {
         ScopeFile::Session => ToLegacyOptions::shared_by(SharedBy::ClientSession),
-        ScopeFile::User => ToLegacyOptions::default(),
-        ScopeFile::Tenant | ScopeFile::Shared => ToLegacyOptions::default().shared_among(
+        // Who is of the scope shares its instance.
+        ScopeFile::User => ToLegacyOptions::shared_by(SharedBy::Everyone).of_one_user(),
+        ScopeFile::Tenant | ScopeFile::Shared => ToLegacyOptions::shared_by(SharedBy::Everyone).shared_among(
             move |context| tenant_of_shared(&current, &name, context),
             |context| context.extensions.get::<Actor>().map(|actor| actor.user().clone()),
         ),

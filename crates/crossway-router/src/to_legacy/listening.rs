@@ -125,7 +125,7 @@ impl Subscriptions {
     /// Tells the server of the resources: on the listener's session, and on those whose calls in flight may change them. Other sessions
     /// follow before their next call. Removes and returns the resources that no session could subscribe to.
     async fn begin(&mut self) -> Vec<String> {
-        let is_another = |member: &Arc<Member>| !Arc::ptr_eq(member, &self.member) && member.is_leased();
+        let is_another = |member: &Arc<Member>| !Arc::ptr_eq(member, &self.member) && member.busy() > 0;
         let others: Vec<_> = self.pool.open_beside(&self.member).into_iter().filter(is_another).collect();
         // A server that handles its calls one by one takes the subscriptions after them.
         join(self.member.follow(), join_all(others.iter().map(|it| it.catch_up(&self.sharer)))).await;

@@ -12,12 +12,13 @@
 //! | log messages that belong to no call | to the client's only call that wants logs | to the only call in flight, if it wants logs and nobody listens to resources | the same |
 //! | progress that is told outside of a reply | to the call in flight that has its token | the same | the same |
 //! | resource subscriptions | the client's | each hears of its own, in whichever of the key's sessions they change | the same |
-//! | changes of lists | to the client | to all who listen | the same |
+//! | changes of lists | to the client; to all with the same [`ScopeKey`] who have no session | to all with the key who listen | to all who listen |
 //!
 //! What a server asks about roots outside of the calls in whose course it may ask waits for the next of those.
 //!
 //! What a client can be asked is part of a session's key, so a client never shares one with another that can be asked
-//! something else. Nothing that a session could not carry is advertised to the server.
+//! something else. Nothing that a session could not carry is advertised to the server. Changes are no questions: all of one key hear of
+//! them, whatever they can be asked.
 
 mod audience;
 mod cancelled;
@@ -75,6 +76,7 @@ pub struct ToLegacyOptions {
     pub sessions: usize,
     /// The most sessions per key for calls during which the server may send requests to the client. Further calls wait up to
     /// `queue_time`. Sessions that wait for a client's answer are not counted.
+    /// It is also the most idle sessions kept for one user whose clients send different `clientInfo`.
     pub at_once: usize,
     /// How long a call waits for one of these sessions before another one is opened all the same.
     pub queue_time: Duration,
@@ -85,6 +87,7 @@ pub struct ToLegacyOptions {
     /// How long a parked call waits for its client.
     pub parked_time: Duration,
     sharers: Sharers,
+    is_one_users: bool,
 }
 
 impl Default for ToLegacyOptions {
@@ -99,6 +102,7 @@ impl Default for ToLegacyOptions {
             parked_calls: limits::PARKED_CALLS,
             parked_time: limits::PARKED_TIME,
             sharers: Sharers::default(),
+            is_one_users: false,
         }
     }
 }
@@ -121,6 +125,14 @@ impl ToLegacyOptions {
         user_of: impl Fn(&Context) -> Option<ScopeKey> + Send + Sync + 'static,
     ) -> Self {
         self.sharers = Sharers::new(group_of, user_of);
+        self
+    }
+
+    /// Says that everybody who shares the pool is one user, as where each has a pool. Then no more sessions that nobody uses are kept than
+    /// of one [`ScopeKey`].
+    #[must_use]
+    pub fn of_one_user(mut self) -> Self {
+        self.is_one_users = true;
         self
     }
 

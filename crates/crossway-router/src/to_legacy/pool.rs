@@ -102,10 +102,11 @@ impl Owner {
         !matches!(self, Self::Client(_) | Self::Call(_))
     }
 
-    /// Whether those of one hear of changes in the sessions of the other.
+    /// Whether those of one hear of changes in the sessions of the other: those of one key do, whatever they can be asked and however they
+    /// introduce themselves, for a change is a question to nobody.
     fn hears_with(&self, other: &Self) -> bool {
-        match (self, other) {
-            (Self::SameClientInfo(key, _), Self::SameClientInfo(other, _)) => key == other,
+        match (self.is_many(), other.is_many()) {
+            (true, true) => self.key() == other.key(),
             _ => self == other,
         }
     }
@@ -231,6 +232,9 @@ impl Pool {
         if !matches!(hold, Hold::Shared | Hold::Listen) && !state.has_room_for(sharer, self.options.sessions)
         {
             return full("as many sessions with the MCP server as you may have are in use");
+        }
+        if key.owner.key().is_some() || self.options.is_one_users {
+            state.end_spare(key, self.options.at_once);
         }
         if state.count >= self.options.sessions && !state.evict(hold) {
             return full("all sessions with the MCP server are in use");
@@ -395,8 +399,7 @@ impl State {
     /// The sessions of a key, none if it is new.
     fn group(&mut self, key: &Key) -> &mut Group {
         if !self.groups.contains_key(key) {
-            let hears = |other: &Key| other.asks == key.asks && other.owner.hears_with(&key.owner);
-            let other = self.groups.iter().find(|(other, _)| hears(other));
+            let other = self.groups.iter().find(|(other, _)| other.owner.hears_with(&key.owner));
             let audience = other.map(|(_, group)| Arc::clone(&group.audience)).unwrap_or_default();
             self.groups.insert(key.clone(), Group { audience, ..Group::default() });
         }
@@ -421,12 +424,37 @@ impl State {
             listening.min_by_key(|member| member.state().used).map(Arc::as_ptr)
         });
         let Some(oldest) = oldest else { return false };
-        for member in self.take_out(|_, member| std::ptr::eq(Arc::as_ptr(member), oldest)) {
-            // Who listens hears that it is over.
+        self.end(&[oldest]);
+        true
+    }
+
+    /// Before a session of this key is opened: ends those that nobody uses of the same user's clients that introduce themselves otherwise,
+    /// those first that were not used for the longest, so that with the new one there are no more than `most`.
+    fn end_spare(&mut self, key: &Key, most: usize) {
+        let Owner::SameClientInfo(user, _) = &key.owner else { return };
+        let is_the_users =
+            |other: &Key| matches!(&other.owner, Owner::SameClientInfo(other, _) if other == user);
+        let groups = self.groups.iter().filter(|(other, group)| {
+            // Where somebody waits, the session is about to be used.
+            is_the_users(other) && !group.turns.are_waited_for()
+        });
+        let idle = groups.flat_map(|(_, group)| &group.members);
+        let mut idle: Vec<_> =
+            idle.filter_map(|member| Some((member.idle_since()?, Arc::as_ptr(member)))).collect();
+        let spare = (idle.len() + 1).saturating_sub(most.max(1));
+        idle.sort_unstable_by_key(|(since, _)| *since);
+        let spare: Vec<_> = idle.into_iter().take(spare).map(|(_, member)| member).collect();
+        if !spare.is_empty() {
+            self.end(&spare);
+        }
+    }
+
+    /// Ends these sessions. Who listens hears that it is over.
+    fn end(&mut self, members: &[*const Member]) {
+        for member in self.take_out(|_, member| members.contains(&Arc::as_ptr(member))) {
             member.kill();
             tokio::spawn(member.link.close());
         }
-        true
     }
 
     fn take_out(&mut self, which: impl Fn(&Key, &Arc<Member>) -> bool) -> Vec<Arc<Member>> {

@@ -9,6 +9,7 @@ use crate::{ClientSession, ScopeKey};
 
 mod listening;
 mod opening;
+mod programs;
 mod roots;
 mod shared;
 mod sharing;
@@ -118,7 +119,7 @@ impl Drop for Asked {
 
 #[tokio::test]
 async fn calls_share_one_session_and_one_handshake() {
-    let mut rig = rig(ToLegacyOptions::default());
+    let mut rig = rig(ToLegacyOptions::shared_by(SharedBy::Everyone));
     let mut first = rig.call(tool("1", "{}"));
     let mut second = rig.call(tool(r#""1""#, "{}"));
     let server = rig.server().await;
@@ -140,7 +141,7 @@ async fn calls_share_one_session_and_one_handshake() {
 
 #[tokio::test]
 async fn a_dropped_reply_and_a_cancelled_call_are_told_to_the_server() {
-    let mut rig = rig(ToLegacyOptions::default());
+    let mut rig = rig(ToLegacyOptions::shared_by(SharedBy::Everyone));
     let dropped = rig.call(tool("1", "{}"));
     let server = rig.server().await;
     let id = server.expect("tools/call").await;
@@ -184,7 +185,7 @@ fn again(id: &str, state: &str, name: &str) -> Message {
 
 #[tokio::test(start_paused = true)]
 async fn a_question_parks_the_call_and_the_second_request_goes_on_with_it() {
-    let mut rig = rig(ToLegacyOptions::default());
+    let mut rig = rig(ToLegacyOptions::shared_by(SharedBy::Everyone));
     let mut first = rig.call(tool("1", ELICITS));
     let server = rig.server_with(ELICITS).await;
     let id = ask(&server).await;
@@ -210,7 +211,7 @@ async fn a_question_parks_the_call_and_the_second_request_goes_on_with_it() {
 #[tokio::test(start_paused = true)]
 async fn questions_that_come_together_are_asked_together() {
     let both = r#"{"elicitation":{},"roots":{}}"#;
-    let mut rig = rig(ToLegacyOptions::default());
+    let mut rig = rig(ToLegacyOptions::shared_by(SharedBy::Everyone));
     let mut first = rig.call(tool("1", both));
     let server = rig.server_with(both).await;
     ask(&server).await;
@@ -222,7 +223,7 @@ async fn questions_that_come_together_are_asked_together() {
 
 #[tokio::test(start_paused = true)]
 async fn a_call_whose_client_does_not_come_back_is_given_up() {
-    let mut rig = rig(ToLegacyOptions::default());
+    let mut rig = rig(ToLegacyOptions::shared_by(SharedBy::Everyone));
     let mut first = rig.call(tool("1", ELICITS));
     let server = rig.server_with(ELICITS).await;
     let id = ask(&server).await;
@@ -240,7 +241,7 @@ async fn a_call_whose_client_does_not_come_back_is_given_up() {
 
 #[tokio::test]
 async fn only_so_many_calls_wait() {
-    let mut rig = rig(ToLegacyOptions { parked_calls: 0, ..ToLegacyOptions::default() });
+    let mut rig = rig(ToLegacyOptions { parked_calls: 0, ..ToLegacyOptions::shared_by(SharedBy::Everyone) });
     let mut first = rig.call(tool("\"mine\"", ELICITS));
     let server = rig.server_with(ELICITS).await;
     ask(&server).await;
@@ -256,7 +257,7 @@ async fn only_so_many_calls_wait() {
 
 #[tokio::test]
 async fn calls_that_may_ask_have_a_session_each_and_others_do_not_wait_for_them() {
-    let mut rig = rig(ToLegacyOptions::default());
+    let mut rig = rig(ToLegacyOptions::shared_by(SharedBy::Everyone));
     let mut first = rig.call(tool("1", ELICITS));
     let one = rig.server_with(ELICITS).await;
     ask(&one).await;
@@ -321,8 +322,12 @@ async fn another_owner_does_not_wake_a_call() {
 async fn a_state_of_another_upstream_is_not_valid() {
     let keyring = Arc::new(Keyring::random().unwrap());
     let (upstream, _servers) = Scripted::new();
-    let other = ToLegacy::new("other", upstream, ToLegacyOptions::default().keyring(Arc::clone(&keyring)));
-    let mut rig = rig(ToLegacyOptions::default().keyring(keyring));
+    let other = ToLegacy::new(
+        "other",
+        upstream,
+        ToLegacyOptions::shared_by(SharedBy::Everyone).keyring(Arc::clone(&keyring)),
+    );
+    let mut rig = rig(ToLegacyOptions::shared_by(SharedBy::Everyone).keyring(keyring));
     let mut first = rig.call(tool("1", ELICITS));
     let server = rig.server_with(ELICITS).await;
     ask(&server).await;
@@ -369,38 +374,8 @@ async fn requests_of_no_session_share_one_by_their_key_where_sessions_share_none
 }
 
 #[tokio::test]
-async fn programs_of_one_user_that_can_be_asked_share_no_session_and_hear_of_all_changes() {
-    let mut rig = rig(ToLegacyOptions::shared_by(SharedBy::ClientSession));
-    let of = |name: &str, method: &str, rest: &str| {
-        let info = format!(r#","io.modelcontextprotocol/clientInfo":{{"name":"{name}","version":"1"}}"#);
-        modern("1", method, ELICITS, &info, rest)
-    };
-    let context = |key: &str| {
-        let mut context = Context::default();
-        context.extensions.insert(ScopeKey::new(key));
-        context
-    };
-    let filter = r#","notifications":{"toolsListChanged":true}"#;
-    let mut listeners = Vec::new();
-    for (name, key) in [("editor", "alice"), ("editor", "bob")] {
-        let mut listening = rig.call_for(of(name, "subscriptions/listen", filter), context(key));
-        let server = rig.server_with(ELICITS).await;
-        assert!(listening.next().await.is_method("notifications/subscriptions/acknowledged"));
-        listeners.push((listening, server));
-    }
-    // It may have other roots than her editor.
-    let _call = rig.call_for(of("chat", "tools/call", r#","name":"n""#), context("alice"));
-    let server = rig.server_with(ELICITS).await;
-    server.expect("tools/call").await;
-    assert_eq!(rig.back.sessions(), 3);
-    server.send(r#"{"jsonrpc":"2.0","method":"notifications/tools/list_changed"}"#);
-    assert!(listeners[0].0.next().await.is_method("notifications/tools/list_changed"));
-    assert!(listeners[1].0.messages.try_recv().is_err(), "bob's lists are others");
-}
-
-#[tokio::test]
 async fn the_next_call_has_a_new_session_when_one_has_ended() {
-    let mut rig = rig(ToLegacyOptions::default());
+    let mut rig = rig(ToLegacyOptions::shared_by(SharedBy::Everyone));
     let mut first = rig.call(tool("1", "{}"));
     let server = rig.server().await;
     server.expect("tools/call").await;
@@ -414,7 +389,7 @@ async fn the_next_call_has_a_new_session_when_one_has_ended() {
 
 #[tokio::test]
 async fn log_messages_come_to_the_call_that_asked_for_them() {
-    let mut rig = rig(ToLegacyOptions::default());
+    let mut rig = rig(ToLegacyOptions::shared_by(SharedBy::Everyone));
     let level = r#","io.modelcontextprotocol/logLevel":"warning""#;
     let mut call = rig.call(modern("1", "tools/call", "{}", level, r#","name":"n""#));
     let server = rig.server().await;
@@ -450,7 +425,7 @@ async fn a_state_that_is_null_is_none() {
 #[tokio::test]
 async fn what_a_server_asks_before_any_call_waits_for_one() {
     let roots = r#"{"roots":{}}"#;
-    let mut rig = rig(ToLegacyOptions::default());
+    let mut rig = rig(ToLegacyOptions::shared_by(SharedBy::Everyone));
     let mut discovered = rig.call(modern("0", "server/discover", roots, "", ""));
     let server = rig.server_with(roots).await;
     discovered.next().await;

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::limits::PARKED_TIME;
-use crate::to_legacy::{ToLegacy, ToLegacyOptions};
+use crate::to_legacy::{SharedBy, ToLegacy, ToLegacyOptions};
 
 const OPENED: &str =
     r#"{"protocolVersion":"2025-11-25","capabilities":{"tools":{}},"serverInfo":{"name":"s","version":"1"}}"#;
@@ -12,7 +12,7 @@ fn legacy(options: ScopedOptions) -> (Scoped, Made) {
     let (made, servers) = mpsc::channel(16);
     let make = scripted(made);
     let make = move |key: &ScopeKey, context: &Context| -> Box<dyn Upstream> {
-        Box::new(ToLegacy::new("b", make(key, context), ToLegacyOptions::default()))
+        Box::new(ToLegacy::new("b", make(key, context), ToLegacyOptions::shared_by(SharedBy::Everyone)))
     };
     (Scoped::new(make, options), servers)
 }

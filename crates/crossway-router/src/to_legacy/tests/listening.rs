@@ -17,7 +17,7 @@ async fn take(server: &Server) {
 
 #[tokio::test]
 async fn changes_go_to_those_who_listen_for_them() {
-    let mut rig = rig(ToLegacyOptions::default());
+    let mut rig = rig(ToLegacyOptions::shared_by(SharedBy::Everyone));
     let listen = |id: &str, filter: &str| listen(id, "{}", filter);
     let mut tools = rig.call(listen("1", r#"{"toolsListChanged":true,"promptsListChanged":true}"#));
     let server = rig.server().await;
@@ -60,7 +60,7 @@ async fn a_subscription_that_can_not_be_read_is_refused_and_null_is_absent() {
 
 #[tokio::test]
 async fn a_change_is_told_that_a_call_makes_in_another_session() {
-    let mut rig = rig(ToLegacyOptions::default());
+    let mut rig = rig(ToLegacyOptions::shared_by(SharedBy::Everyone));
     let _slow = rig.call(tool("1", ELICITS));
     let one = rig.server_with(ELICITS).await;
     one.expect("tools/call").await;
@@ -86,7 +86,7 @@ async fn a_change_is_told_that_a_call_makes_in_another_session() {
 
 #[tokio::test]
 async fn a_listener_hears_of_what_calls_change_that_were_there_before() {
-    let mut rig = rig(ToLegacyOptions::default());
+    let mut rig = rig(ToLegacyOptions::shared_by(SharedBy::Everyone));
     let mut calls = Vec::new();
     let mut servers = Vec::new();
     for id in ["1", "2", "3"] {
@@ -113,25 +113,23 @@ async fn a_listener_hears_of_what_calls_change_that_were_there_before() {
 }
 
 #[tokio::test]
-async fn clients_that_can_be_asked_something_else_hear_nothing_of_a_session() {
-    let mut rig = rig(ToLegacyOptions::default());
+async fn clients_that_can_be_asked_something_else_hear_of_all_changes_too() {
+    let mut rig = rig(ToLegacyOptions::shared_by(SharedBy::Everyone));
     let mut listening = rig.call(listen("1", "{}", r#"{"toolsListChanged":true}"#));
     let one = rig.server().await;
     listening.next().await;
     let _call = rig.call(tool("2", ELICITS));
     let two = rig.server_with(ELICITS).await;
     two.expect("tools/call").await;
-    two.send(r#"{"jsonrpc":"2.0","method":"notifications/tools/list_changed"}"#);
-    two.send(r#"{"jsonrpc":"2.0","id":"p","method":"ping"}"#);
-    two.receive().await.unwrap();
-    assert!(listening.messages.try_recv().is_err());
-    one.send(r#"{"jsonrpc":"2.0","method":"notifications/tools/list_changed"}"#);
-    assert_eq!(listening.next().await.subscription_id(), Some(RequestId::from(1)));
+    for server in [two, one] {
+        server.send(r#"{"jsonrpc":"2.0","method":"notifications/tools/list_changed"}"#);
+        assert_eq!(listening.next().await.subscription_id(), Some(RequestId::from(1)));
+    }
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_server_that_does_not_answer_about_a_resource_holds_a_call_up_for_so_long_and_no_longer() {
-    let mut rig = rig(ToLegacyOptions::default());
+    let mut rig = rig(ToLegacyOptions::shared_by(SharedBy::Everyone));
     let _slow = rig.call(tool("1", ELICITS));
     let one = rig.server_with(ELICITS).await;
     one.expect("tools/call").await;
@@ -152,7 +150,7 @@ async fn a_server_that_does_not_answer_about_a_resource_holds_a_call_up_for_so_l
 
 #[tokio::test]
 async fn a_resource_that_is_refused_is_asked_for_again_by_the_next_who_listens() {
-    let mut rig = rig(ToLegacyOptions::default());
+    let mut rig = rig(ToLegacyOptions::shared_by(SharedBy::Everyone));
     let mut refused = rig.call(listen("1", "{}", TO_U));
     let server = rig.server().await;
     let id = server.expect("resources/subscribe").await;
@@ -167,7 +165,7 @@ async fn a_resource_that_is_refused_is_asked_for_again_by_the_next_who_listens()
 /// Users of one shared server, which takes no subscription.
 async fn where_one_listens_to_many() -> (Rig, Server, Asked) {
     let user_of = |context: &Context| context.extensions.get::<ScopeKey>().cloned();
-    let mut rig = rig(ToLegacyOptions::default().shared_among(|_| None, user_of));
+    let mut rig = rig(ToLegacyOptions::shared_by(SharedBy::Everyone).shared_among(|_| None, user_of));
     let uris: Vec<String> = (0..1000).map(|number| format!("\"u:{number}\"")).collect();
     let filter = format!(r#"{{"resourceSubscriptions":[{}]}}"#, uris.join(","));
     let listening = rig.call_for(listen("1", "{}", &filter), of("ann"));

@@ -4,7 +4,7 @@ use super::*;
 
 #[tokio::test]
 async fn discovery_opens_the_session_that_calls_use() {
-    let mut rig = rig(ToLegacyOptions::default());
+    let mut rig = rig(ToLegacyOptions::shared_by(SharedBy::Everyone));
     let mut discovered = rig.call(modern("1", "server/discover", "{}", "", ""));
     let server = rig.server().await;
     assert!(text(&discovered.next().await).contains(r#""supportedVersions":["2026-07-28"]"#));
@@ -14,7 +14,7 @@ async fn discovery_opens_the_session_that_calls_use() {
 
 #[tokio::test(start_paused = true)]
 async fn a_server_that_does_not_answer_initialize_is_given_up_and_the_next_call_tries_again() {
-    let mut rig = rig(ToLegacyOptions::default());
+    let mut rig = rig(ToLegacyOptions::shared_by(SharedBy::Everyone));
     let mut call = rig.call(tool("1", "{}"));
     let (_, silent) = rig.servers.recv().await.unwrap();
     let error = call.messages.recv().await.unwrap().unwrap_err();
@@ -34,7 +34,7 @@ async fn a_server_that_does_not_answer_initialize_is_given_up_and_the_next_call_
 
 #[tokio::test(start_paused = true)]
 async fn those_who_wait_for_an_opening_are_told_of_its_failure_at_once() {
-    let mut rig = rig(ToLegacyOptions::default());
+    let mut rig = rig(ToLegacyOptions::shared_by(SharedBy::Everyone));
     let began = tokio::time::Instant::now();
     let mut calls = ["1", "2", "3"].map(|id| rig.call(tool(id, "{}")));
     let (_, silent) = rig.servers.recv().await.unwrap();
@@ -49,7 +49,7 @@ async fn those_who_wait_for_an_opening_are_told_of_its_failure_at_once() {
 
 #[tokio::test(start_paused = true)]
 async fn a_server_that_does_not_answer_about_logs_holds_a_call_up_for_so_long_and_no_longer() {
-    let mut rig = rig(ToLegacyOptions::default());
+    let mut rig = rig(ToLegacyOptions::shared_by(SharedBy::Everyone));
     let level = r#","io.modelcontextprotocol/logLevel":"debug""#;
     let _call = rig.call(modern("1", "tools/call", "{}", level, r#","name":"n""#));
     let server = rig.server().await;
@@ -62,7 +62,7 @@ async fn a_server_that_does_not_answer_about_logs_holds_a_call_up_for_so_long_an
 
 #[tokio::test]
 async fn what_is_no_request_of_a_modern_revision_opens_no_session() {
-    let rig = rig(ToLegacyOptions::default());
+    let rig = rig(ToLegacyOptions::shared_by(SharedBy::Everyone));
     for (meta, code) in [
         (
             r#""io.modelcontextprotocol/protocolVersion":"2099-01-01","io.modelcontextprotocol/clientCapabilities":{}"#,

@@ -39,7 +39,7 @@ async fn call_with_roots(rig: &Rig, server: &Server) {
 
 #[tokio::test(start_paused = true)]
 async fn a_question_beside_a_list_waits_for_the_next_call_which_has_the_answer_before_it_is_made() {
-    let mut rig = rig(ToLegacyOptions::default());
+    let mut rig = rig(ToLegacyOptions::shared_by(SharedBy::Everyone));
     let mut listed = rig.call(list("1"));
     let server = rig.server_with(ROOTS).await;
     let id = server.expect("tools/list").await;
@@ -61,7 +61,7 @@ async fn a_question_beside_a_list_waits_for_the_next_call_which_has_the_answer_b
 
 #[tokio::test(start_paused = true)]
 async fn a_server_that_waits_for_the_answer_before_it_lists_is_soon_told_that_there_is_none() {
-    let mut rig = rig(ToLegacyOptions::default());
+    let mut rig = rig(ToLegacyOptions::shared_by(SharedBy::Everyone));
     let mut listed = rig.call(list("1"));
     let server = rig.server_with(ROOTS).await;
     let id = server.expect("tools/list").await;
@@ -82,7 +82,7 @@ async fn a_server_that_waits_for_the_answer_before_it_lists_is_soon_told_that_th
 
 #[tokio::test(start_paused = true)]
 async fn a_question_that_a_call_was_answered_without_waits_for_the_next() {
-    let mut rig = rig(ToLegacyOptions::default());
+    let mut rig = rig(ToLegacyOptions::shared_by(SharedBy::Everyone));
     let mut first = rig.call(tool("1", ROOTS));
     let server = rig.server_with(ROOTS).await;
     let id = server.expect("tools/call").await;
@@ -94,7 +94,7 @@ async fn a_question_that_a_call_was_answered_without_waits_for_the_next() {
 
 #[tokio::test(start_paused = true)]
 async fn what_the_server_no_longer_wants_to_know_nobody_is_asked() {
-    let mut rig = rig(ToLegacyOptions::default());
+    let mut rig = rig(ToLegacyOptions::shared_by(SharedBy::Everyone));
     let mut listed = rig.call(list("1"));
     let server = rig.server_with(ROOTS).await;
     let id = server.expect("tools/list").await;
@@ -111,7 +111,7 @@ async fn what_the_server_no_longer_wants_to_know_nobody_is_asked() {
 
 #[tokio::test(start_paused = true)]
 async fn a_question_of_a_list_that_was_cancelled_is_asked_nobody() {
-    let mut rig = rig(ToLegacyOptions::default());
+    let mut rig = rig(ToLegacyOptions::shared_by(SharedBy::Everyone));
     let listed = rig.call(list("1"));
     let server = rig.server_with(ROOTS).await;
     server.expect("tools/list").await;
@@ -135,7 +135,7 @@ async fn a_question_of_a_list_that_was_cancelled_is_asked_nobody() {
 
 #[tokio::test(start_paused = true)]
 async fn a_client_that_does_not_answer_about_its_roots_leaves_no_call_behind() {
-    let mut rig = rig(ToLegacyOptions::default());
+    let mut rig = rig(ToLegacyOptions::shared_by(SharedBy::Everyone));
     let mut listed = rig.call(list("1"));
     let server = rig.server_with(ROOTS).await;
     let id = server.expect("tools/list").await;

@@ -8,7 +8,7 @@ const LOGS: &str = r#","io.modelcontextprotocol/logLevel":"info""#;
 
 #[tokio::test]
 async fn requests_of_all_clients_have_ids_of_the_session_s_own() {
-    let mut rig = rig(ToLegacyOptions::default());
+    let mut rig = rig(ToLegacyOptions::shared_by(SharedBy::Everyone));
     let token = r#","progressToken":"p""#;
     let call = || modern("1", "tools/call", "{}", token, r#","name":"n""#);
     let (mut first, mut second) = (rig.call(call()), rig.call(call()));
@@ -35,7 +35,7 @@ async fn requests_of_all_clients_have_ids_of_the_session_s_own() {
 
 #[tokio::test]
 async fn what_is_logged_for_a_cancelled_call_reaches_nobody_else() {
-    let mut rig = rig(ToLegacyOptions::default());
+    let mut rig = rig(ToLegacyOptions::shared_by(SharedBy::Everyone));
     let call = |id: &str| modern(id, "tools/call", "{}", LOGS, r#","name":"n""#);
     let log = |server: &Server, data: u32| {
         server.send(&format!(
@@ -71,7 +71,7 @@ async fn what_is_logged_for_a_cancelled_call_reaches_nobody_else() {
 
 #[tokio::test]
 async fn a_question_of_a_cancelled_call_is_asked_nobody_else() {
-    let mut rig = rig(ToLegacyOptions::default());
+    let mut rig = rig(ToLegacyOptions::shared_by(SharedBy::Everyone));
     let first = rig.call(tool("1", ELICITS));
     let server = rig.server_with(ELICITS).await;
     server.expect("tools/call").await;
@@ -105,7 +105,7 @@ async fn a_client_that_does_not_read_holds_up_no_other_in_its_session() {
     let (host, mut ends) = tokio::sync::mpsc::channel(1);
     let upstream =
         SimUpstream::new(Shape::Pipe, Weather::new(1, 0, 0), move |end| host.try_send(end).unwrap());
-    let back = ToLegacy::new("b", upstream, ToLegacyOptions::default());
+    let back = ToLegacy::new("b", upstream, ToLegacyOptions::shared_by(SharedBy::Everyone));
     let link = back.connect(Scope::Shared);
     let call =
         |message| link.call(Call::message(message, Context::new(crossway_service::Origin::unique(), None)));
@@ -217,7 +217,7 @@ impl crossway_service::Connection for Forgotten {
 
 #[tokio::test]
 async fn a_call_whose_session_the_server_does_not_know_is_sent_on_a_new_one() {
-    let back = ToLegacy::new("b", Forgetful(1.into()), ToLegacyOptions::default());
+    let back = ToLegacy::new("b", Forgetful(1.into()), ToLegacyOptions::shared_by(SharedBy::Everyone));
     let link = back.connect(Scope::Shared);
     let mut call = Asked::of(link.call(Call::message(tool("1", "{}"), Context::default())));
     assert!(text(&call.next().await).contains(r#""result""#));
@@ -225,7 +225,8 @@ async fn a_call_whose_session_the_server_does_not_know_is_sent_on_a_new_one() {
 
 #[tokio::test]
 async fn that_the_session_with_the_server_has_ended_does_not_end_the_client_s() {
-    let back = ToLegacy::new("b", Forgetful(usize::MAX.into()), ToLegacyOptions::default());
+    let back =
+        ToLegacy::new("b", Forgetful(usize::MAX.into()), ToLegacyOptions::shared_by(SharedBy::Everyone));
     let link = back.connect(Scope::Shared);
     let mut call = Asked::of(link.call(Call::message(tool("1", "{}"), Context::default())));
     let error = call.messages.recv().await.unwrap().unwrap_err();
@@ -235,7 +236,7 @@ async fn that_the_session_with_the_server_has_ended_does_not_end_the_client_s() 
 
 #[tokio::test(start_paused = true)]
 async fn a_server_that_was_busy_when_a_call_was_cancelled_has_its_logs_heard_again_later() {
-    let mut rig = rig(ToLegacyOptions::default());
+    let mut rig = rig(ToLegacyOptions::shared_by(SharedBy::Everyone));
     let call = |id: &str| modern(id, "tools/call", "{}", LOGS, r#","name":"n""#);
     let first = rig.call(call("1"));
     let server = rig.server().await;

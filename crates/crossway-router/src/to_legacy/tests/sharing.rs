@@ -11,7 +11,8 @@ fn shared(sessions: usize) -> Rig {
         key.as_str().split_once(' ').map(|(group, _)| ScopeKey::new(group))
     };
     let user_of = |context: &Context| context.extensions.get::<ScopeKey>().cloned();
-    rig(ToLegacyOptions { sessions, ..ToLegacyOptions::default() }.shared_among(group_of, user_of))
+    rig(ToLegacyOptions { sessions, ..ToLegacyOptions::shared_by(SharedBy::Everyone) }
+        .shared_among(group_of, user_of))
 }
 
 fn of(user: &str) -> Context {
@@ -86,7 +87,7 @@ fn listen(capabilities: &str) -> Message {
 
 #[tokio::test(start_paused = true)]
 async fn a_session_at_which_some_only_listen_makes_room_for_a_call_and_for_no_listener() {
-    let mut rig = rig(ToLegacyOptions { sessions: 1, ..ToLegacyOptions::default() });
+    let mut rig = rig(ToLegacyOptions { sessions: 1, ..ToLegacyOptions::shared_by(SharedBy::Everyone) });
     let mut listening = rig.call(listen(ELICITS));
     let _listened_to = rig.server_with(ELICITS).await;
     assert!(listening.next().await.is_method("notifications/subscriptions/acknowledged"));

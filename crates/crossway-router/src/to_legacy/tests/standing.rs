@@ -97,7 +97,7 @@ impl Apart {
 
 /// Opens the session, and its standing stream.
 async fn opened() -> (Apart, Told) {
-    opened_with(ToLegacyOptions::default()).await
+    opened_with(ToLegacyOptions::shared_by(SharedBy::Everyone)).await
 }
 
 async fn opened_with(options: ToLegacyOptions) -> (Apart, Told) {

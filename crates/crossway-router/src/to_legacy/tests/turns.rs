@@ -25,7 +25,7 @@ async fn fill(rig: &mut Rig) -> Vec<(Asked, Server, RequestId)> {
 
 #[tokio::test]
 async fn many_at_once_have_few_sessions_and_are_all_answered() {
-    let mut rig = rig(ToLegacyOptions::default());
+    let mut rig = rig(ToLegacyOptions::shared_by(SharedBy::Everyone));
     let mut calls: VecDeque<_> = (0..20).map(|id| rig.call(tool(&id.to_string(), ELICITS))).collect();
     let mut sessions = tokio::task::JoinSet::new();
     for _ in 0..limits::POOL_AT_ONCE {
@@ -46,7 +46,7 @@ async fn many_at_once_have_few_sessions_and_are_all_answered() {
 
 #[tokio::test]
 async fn who_comes_later_waits_longer() {
-    let mut rig = rig(ToLegacyOptions::default());
+    let mut rig = rig(ToLegacyOptions::shared_by(SharedBy::Everyone));
     let mut running = fill(&mut rig).await;
     let named = |name: &str| modern("9", "tools/call", ELICITS, "", &format!(r#","name":"{name}""#));
     let waiting: Vec<_> = ["first", "second", "third"].map(|name| rig.call(named(name))).into();
@@ -65,7 +65,7 @@ async fn who_comes_later_waits_longer() {
 
 #[tokio::test(start_paused = true)]
 async fn nobody_waits_for_what_a_client_is_asked() {
-    let mut rig = rig(ToLegacyOptions::default());
+    let mut rig = rig(ToLegacyOptions::shared_by(SharedBy::Everyone));
     let mut running = fill(&mut rig).await;
     let began = tokio::time::Instant::now();
     let mut waiting = rig.call(tool("9", ELICITS));
@@ -91,7 +91,7 @@ async fn nobody_waits_for_what_a_client_is_asked() {
 
 #[tokio::test(start_paused = true)]
 async fn a_call_that_has_waited_for_long_has_a_session_whatever_the_others_do() {
-    let mut rig = rig(ToLegacyOptions::default());
+    let mut rig = rig(ToLegacyOptions::shared_by(SharedBy::Everyone));
     let _running = fill(&mut rig).await;
     let began = tokio::time::Instant::now();
     let mut waiting = rig.call(tool("9", ELICITS));
@@ -104,7 +104,7 @@ async fn a_call_that_has_waited_for_long_has_a_session_whatever_the_others_do() 
 
 #[tokio::test]
 async fn others_do_not_wait_for_one_owner_s_calls() {
-    let mut rig = rig(ToLegacyOptions::default());
+    let mut rig = rig(ToLegacyOptions::shared_by(SharedBy::Everyone));
     let _running = fill(&mut rig).await;
     // Another program, and one that can't be asked.
     let info = r#","io.modelcontextprotocol/clientInfo":{"name":"other","version":"1"}"#;
@@ -116,7 +116,7 @@ async fn others_do_not_wait_for_one_owner_s_calls() {
 
 #[tokio::test(start_paused = true)]
 async fn one_that_gives_up_waiting_leaves_its_turn_to_the_next() {
-    let mut rig = rig(ToLegacyOptions::default());
+    let mut rig = rig(ToLegacyOptions::shared_by(SharedBy::Everyone));
     let mut running = fill(&mut rig).await;
     let first = rig.call(tool("8", ELICITS));
     let mut second = rig.call(tool("9", ELICITS));
@@ -133,7 +133,7 @@ async fn one_that_gives_up_waiting_leaves_its_turn_to_the_next() {
 
 #[tokio::test(start_paused = true)]
 async fn those_who_wait_are_told_at_once_when_the_pool_ends() {
-    let mut rig = rig(ToLegacyOptions::default());
+    let mut rig = rig(ToLegacyOptions::shared_by(SharedBy::Everyone));
     let _running = fill(&mut rig).await;
     let began = tokio::time::Instant::now();
     let mut waiting = rig.call(tool("9", ELICITS));

@@ -22,7 +22,7 @@ fn back_again(id: &str, state: &str, name: &str, action: &str) -> Message {
 
 #[tokio::test]
 async fn the_call_is_made_anew_once_the_user_has_agreed() {
-    let mut rig = rig(ToLegacyOptions::default());
+    let mut rig = rig(ToLegacyOptions::shared_by(SharedBy::Everyone));
     let mut first = rig.call(tool("1", BY_URL));
     let server = rig.server_with(BY_URL).await;
     send_away(&server).await;
@@ -42,7 +42,7 @@ async fn the_call_is_made_anew_once_the_user_has_agreed() {
 
 #[tokio::test]
 async fn a_server_that_still_needs_the_visit_asks_again() {
-    let mut rig = rig(ToLegacyOptions::default());
+    let mut rig = rig(ToLegacyOptions::shared_by(SharedBy::Everyone));
     let mut first = rig.call(tool("1", BY_URL));
     let server = rig.server_with(BY_URL).await;
     send_away(&server).await;
@@ -56,7 +56,7 @@ async fn a_server_that_still_needs_the_visit_asks_again() {
 
 #[tokio::test]
 async fn a_user_who_won_t_go_does_not_have_the_server_asked_again() {
-    let mut rig = rig(ToLegacyOptions::default());
+    let mut rig = rig(ToLegacyOptions::shared_by(SharedBy::Everyone));
     let mut first = rig.call(tool("1", BY_URL));
     let server = rig.server_with(BY_URL).await;
     send_away(&server).await;
@@ -90,19 +90,19 @@ async fn a_state_is_valid_for_its_request_and_its_owner_alone() {
 #[tokio::test]
 async fn bridges_with_one_key_take_on_each_others_calls() {
     let keyring = Arc::new(Keyring::random().unwrap());
-    let mut one = rig(ToLegacyOptions::default().keyring(Arc::clone(&keyring)));
+    let mut one = rig(ToLegacyOptions::shared_by(SharedBy::Everyone).keyring(Arc::clone(&keyring)));
     let mut first = one.call(tool("1", BY_URL));
     let server = one.server_with(BY_URL).await;
     send_away(&server).await;
     let state = state_of(&first.next().await);
-    let mut other = rig(ToLegacyOptions::default().keyring(keyring));
+    let mut other = rig(ToLegacyOptions::shared_by(SharedBy::Everyone).keyring(keyring));
     let _second = other.call(back_again("2", &state, "n", "accept"));
     other.server_with(BY_URL).await.expect("tools/call").await;
 }
 
 #[tokio::test]
 async fn a_client_that_visits_no_urls_is_told_so() {
-    let mut rig = rig(ToLegacyOptions::default());
+    let mut rig = rig(ToLegacyOptions::shared_by(SharedBy::Everyone));
     let mut first = rig.call(tool("1", "{}"));
     let server = rig.server().await;
     send_away(&server).await;
