@@ -217,15 +217,17 @@ pub(crate) fn ends(message: &Message) -> bool {
 /// the session that this one has anyway.
 pub(super) fn client_meta(request: &Message, view: &View) -> Bytes {
     use crossway_era::{keys, to_legacy::ClientFeatures};
+    const OWN: &str = concat!(r#"{"name":"crossway","version":""#, env!("CARGO_PKG_VERSION"), r#""}"#);
     let asks = ClientFeatures::of(request);
-    let own = || serde_json::json!({ "name": "crossway", "version": env!("CARGO_PKG_VERSION") });
+    // As it came: programs are told apart by this text.
     let info = request.member(Part::Meta, keys::CLIENT_INFO).filter(|_| !view.is_everybodys());
-    let meta = serde_json::json!({
-        keys::PROTOCOL_VERSION: SPOKEN.as_str(),
-        keys::CLIENT_CAPABILITIES: serde_json::from_str::<serde_json::Value>(asks.as_json()).unwrap_or_default(),
-        keys::CLIENT_INFO: info.and_then(|info| serde_json::from_slice(info).ok()).unwrap_or_else(own),
-    });
-    Bytes::from(meta.to_string())
+    let (version, asks) = (SPOKEN.as_str(), asks.as_json());
+    let (of_version, of_asks) = (keys::PROTOCOL_VERSION, keys::CLIENT_CAPABILITIES);
+    let mut meta =
+        format!(r#"{{"{of_version}":"{version}","{of_asks}":{asks},"{}":"#, keys::CLIENT_INFO).into_bytes();
+    meta.extend_from_slice(info.unwrap_or(OWN.as_bytes()));
+    meta.push(b'}');
+    Bytes::from(meta)
 }
 
 /// Whether an upstream that says this of itself (the result of `server/discover`, JSON text) can be asked for resources.

@@ -1,6 +1,7 @@
 //! Programs of one user, which introduce themselves differently.
 
 use super::*;
+use crate::{Router, RouterOptions};
 
 const CHANGED: &str = r#"{"jsonrpc":"2.0","method":"notifications/tools/list_changed"}"#;
 const LISTENS: &str = r#","notifications":{"toolsListChanged":true}"#;
@@ -98,6 +99,29 @@ async fn a_resource_is_subscribed_to_in_all_the_sessions_of_a_user_that_calls_ha
     }
     let _bobs = rig.call_for(of("editor", "tools/call", NAMED), keyed("bob"));
     rig.server_with(ELICITS).await.expect("tools/call").await;
+}
+
+#[tokio::test]
+async fn lists_are_asked_for_in_the_session_of_the_program_that_wants_them_however_it_writes_its_name() {
+    for info in [
+        r#"{"name":"x","version":"1"}"#,
+        r#"{"name": "x", "version": "1"}"#,
+        r#"{"version":"1","name":"x"}"#,
+        r#"{"name":"\u00e9","version":"1"}"#,
+    ] {
+        let mut rig = rig(ToLegacyOptions::shared_by(SharedBy::ClientSession));
+        let router = Router::new(RouterOptions::default());
+        router.insert("b", &rig.back);
+        rig.link = router.connect(Scope::Shared);
+        let mut listing = rig.call_for(introduced(info, "tools/list", ""), keyed("alice"));
+        let server = rig.server_with(ELICITS).await;
+        let id = server.expect("tools/list").await;
+        server.answer(&id, r#"{"tools":[{"name":"n"}]}"#);
+        assert!(text(&listing.next().await).contains("b__n"));
+        let _call = rig.call_for(introduced(info, "tools/call", r#","name":"b__n""#), keyed("alice"));
+        server.expect("tools/call").await;
+        assert_eq!(rig.back.sessions(), 1, "{info}");
+    }
 }
 
 #[tokio::test(start_paused = true)]
