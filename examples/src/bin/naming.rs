@@ -6,7 +6,9 @@
 use std::borrow::Cow;
 
 use crossway::rmcp::ClientTransport;
-use crossway::router::{FromLegacy, Naming, Router, RouterOptions, ToLegacy, ToLegacyOptions, Unprefixed};
+use crossway::router::{
+    FromLegacy, Naming, Router, RouterOptions, SharedBy, ToLegacy, ToLegacyOptions, Unprefixed,
+};
 use crossway::service::{Scope, Upstream};
 use crossway_examples::Shouting;
 use rmcp::model::CallToolRequestParams;
@@ -44,7 +46,7 @@ async fn main() -> anyhow::Result<()> {
 async fn serve(naming: impl Naming) -> anyhow::Result<(Router, RunningService<RoleClient, ()>)> {
     let router = Router::with_naming(RouterOptions::default().same_for_all(), naming);
     for name in ["one", "two"] {
-        router.insert(name, &ToLegacy::new(name, Shouting, ToLegacyOptions::default()));
+        router.insert(name, &ToLegacy::new(name, Shouting, ToLegacyOptions::shared_by(SharedBy::Everyone)));
     }
     let link = FromLegacy::new(router.clone()).connect(Scope::Session);
     Ok((router, ().serve(ClientTransport::new(link)).await?))

@@ -4,7 +4,7 @@
 #![expect(clippy::print_stdout, reason = "that is what an example is for")]
 
 use crossway::rmcp::ClientTransport;
-use crossway::router::{FromLegacy, Router, RouterOptions, ToLegacy, ToLegacyOptions};
+use crossway::router::{FromLegacy, Router, RouterOptions, SharedBy, ToLegacy, ToLegacyOptions};
 use crossway::service::{Scope, Upstream};
 use crossway_examples::Shouting;
 use rmcp::model::CallToolRequestParams;
@@ -16,7 +16,7 @@ async fn main() -> anyhow::Result<()> {
     let router = Router::new(RouterOptions::default().same_for_all());
     for name in ["one", "two"] {
         // Any upstream will do: a child process, a URL. This one is legacy, so calls share a pool of sessions with it.
-        router.insert(name, &ToLegacy::new(name, Shouting, ToLegacyOptions::default()));
+        router.insert(name, &ToLegacy::new(name, Shouting, ToLegacyOptions::shared_by(SharedBy::Everyone)));
     }
 
     // `FromLegacy` takes clients with sessions; a server of any transport would be put before it.

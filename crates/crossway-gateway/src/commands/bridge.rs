@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::sync::Arc;
 
-use crossway_router::ToLegacyOptions;
+use crossway_router::{SharedBy, ToLegacyOptions};
 
 use crate::args::BridgeArgs;
 use crate::commands::fleet::Fleet;
@@ -34,8 +34,12 @@ async fn run(args: BridgeArgs) -> Result<(), RunError> {
             let name = name_of(&upstream);
             let Some(connected) = connect_unless_asked(upstream, bound.asked()).await? else { return Ok(()) };
             connected.announce(&name);
-            let any_era =
-                any_era_of(&name, Arc::clone(&connected.upstream), &connected, ToLegacyOptions::default());
+            let any_era = any_era_of(
+                &name,
+                Arc::clone(&connected.upstream),
+                &connected,
+                ToLegacyOptions::shared_by(SharedBy::Everyone),
+            );
             let tools = Arc::new(alone(&name, &any_era.modern()));
             serve_with_tools(bound, any_era, Some(tools), &name, false).await?;
             connected.close().await;

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use crossway_openapi::face::{self, Directory, OpenApi};
 use crossway_router::guard::GuardOptions;
-use crossway_router::{FromLegacy, Router, RouterOptions, SealedSessions, ToLegacyOptions};
+use crossway_router::{FromLegacy, Router, RouterOptions, SealedSessions, SharedBy, ToLegacyOptions};
 use crossway_seal::Keyring;
 
 use crate::RunError;
@@ -180,10 +180,15 @@ impl Running {
         let guard = GuardOptions::new().name(name.as_str());
         let only = tools::empty();
         let routers = [Some(only.clone()), self.mcp.as_ref().map(|(router, _)| router.clone())];
-        let (member, modern, any_era) =
-            Member::start(by_plan(), server, guard, ToLegacyOptions::default(), move || {
+        let (member, modern, any_era) = Member::start(
+            by_plan(),
+            server,
+            guard,
+            ToLegacyOptions::shared_by(SharedBy::Everyone),
+            move || {
                 routers.iter().flatten().for_each(|router| router.refresh(&name));
-            });
+            },
+        );
         let name = member.name();
         only.insert(name, &modern);
         let face = self.tools.clone().at(&format!("{}/{}", self.tools.path_prefix, encode_name(name)));

@@ -9,7 +9,7 @@ use crossway_dial::{BadProxy, Proxies};
 use crossway_openapi::face::{self, ApiKey};
 use crossway_proto::Revision;
 use crossway_proto::http_rules::{AllowedHosts, AllowedOrigins};
-use crossway_router::ToLegacyOptions;
+use crossway_router::{SharedBy, ToLegacyOptions};
 use crossway_service::{Call, Context, Origin, Scope, Upstream};
 use serde_json::{Map, Value};
 
@@ -147,7 +147,12 @@ async fn serve(args: OpenApiArgs) -> Result<(), RunError> {
     let mut bound = BoundListener::new(serving).await?.of_tools(&tools);
     let Some(connected) = connect_unless_asked(upstream, bound.asked()).await? else { return Ok(()) };
     connected.announce("mcp");
-    let any_era = any_era_of("mcp", Arc::clone(&connected.upstream), &connected, ToLegacyOptions::default());
+    let any_era = any_era_of(
+        "mcp",
+        Arc::clone(&connected.upstream),
+        &connected,
+        ToLegacyOptions::shared_by(SharedBy::Everyone),
+    );
     // Whoever comes first is to see all tools, however long the server takes to start.
     let modern = any_era.modern();
     tokio::select! {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crossway_router::{AnyEra, EraSupport, FromLegacy, ToLegacy, ToLegacyOptions};
+use crossway_router::{AnyEra, EraSupport, FromLegacy, SharedBy, ToLegacy, ToLegacyOptions};
 use crossway_service::Upstream;
 
 use crate::upstream::connect::Connected;
@@ -12,7 +12,7 @@ use crate::upstream::redetect::RedetectingUpstream;
 /// of a legacy server share its sessions, as far as that is safe.
 pub(crate) fn any_era(name: &str, url: RedetectingUpstream) -> AnyEra {
     let upstream = Arc::new(url.clone());
-    following(name, upstream, move || url.speaks(), ToLegacyOptions::default())
+    following(name, upstream, move || url.speaks(), ToLegacyOptions::shared_by(SharedBy::Everyone))
 }
 
 /// Serves a connected server to clients of both eras, through `upstream`; `to_legacy` decides who shares its sessions.

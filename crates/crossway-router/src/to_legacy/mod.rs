@@ -52,15 +52,17 @@ use reply::CallReply;
 use sharers::Sharers;
 
 /// Who shares a session with a legacy server; see the [table](crate::to_legacy).
+///
+/// A program that does not tell users apart uses [`Everyone`](Self::Everyone).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum SharedBy {
     /// Each legacy client session has its own upstream session. Modern clients, which have no sessions, share one per [`ScopeKey`]; those
     /// with sampling, elicitation or roots share it only with clients of the same `clientInfo`.
     ClientSession,
-    /// Callers with the same [`ScopeKey`], such as a user or a tenant, share one.
-    ScopeKey,
-    /// All callers share one.
+    /// Callers with the same [`ScopeKey`], such as a user or a tenant, share one. Each call without a key has one of its own.
     #[default]
+    ScopeKey,
+    /// All callers share one: what a stateful server remembers of one user, it tells another.
     Everyone,
 }
 
