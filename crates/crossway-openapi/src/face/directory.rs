@@ -27,7 +27,8 @@ use super::{Body, Config, OpenApi, ResponseFuture, docs, document};
 
 /// The faces of several upstreams: each below `/{name}`, and one document of all of them at the root.
 ///
-/// Upstreams can be added and removed while it is served. Clones share them.
+/// Upstreams can be added and removed while it is served. Clones share them. A legacy server goes behind `crossway_router::ToLegacy` (or
+/// `AnyEra`).
 #[derive(Clone)]
 pub struct Directory(Arc<Shared>);
 

@@ -25,6 +25,8 @@ pub struct OpenApi(pub(super) Arc<One>);
 
 impl OpenApi {
     /// A face of `upstream`. The upstream limits how long a call takes: without a timeout layer around it, callers wait without bound.
+    ///
+    /// It gets modern requests, so a legacy server goes behind `crossway_router::ToLegacy` (or `AnyEra`).
     pub fn new(upstream: impl Upstream, config: Config) -> Self {
         Self(Arc::new(One::new(upstream.connect(Scope::Shared), config)))
     }

@@ -164,6 +164,9 @@ impl Router {
     /// Adds an upstream at the end, or replaces the one of the same name in its place. Calls in flight continue where they
     /// are.
     ///
+    /// It gets modern requests. A legacy server goes behind [`ToLegacy`](crate::ToLegacy) (or [`AnyEra`](crate::AnyEra)): without, its lists are
+    /// left out, and calls are refused.
+    ///
     /// # Panics
     ///
     /// Outside of a tokio runtime.
