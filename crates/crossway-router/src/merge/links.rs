@@ -40,7 +40,7 @@ impl Router {
         request: Message,
         context: Context,
     ) -> Reply {
-        if !self.may_name_resources(&member, &context) {
+        if !self.may_name_resources(&member, &request, &context) {
             return member.link.call(Call::message(request, context));
         }
         let reply = member.link.call(Call::message(request.clone(), context.clone()));
@@ -54,13 +54,15 @@ impl Router {
     }
 
     /// Whether URIs in an upstream's results could lead to another one.
-    fn may_name_resources(&self, member: &ListCache, context: &Context) -> bool {
-        let is_one_of_several = !self.0.options.is_alone && self.members().all.len() > 1;
-        let has_none = || {
-            member.is_without_resources()
-                && self.access().list_group(&member.name, context) == CallerSet::Everybody
-        };
-        is_one_of_several && !has_none()
+    fn may_name_resources(&self, member: &ListCache, request: &Message, context: &Context) -> bool {
+        if self.0.options.is_alone || self.members().all.len() < 2 {
+            return false;
+        }
+        let is_everybodys = || self.access().list_group(&member.name, context) == CallerSet::Everybody;
+        if member.is_without_resources() && is_everybodys() {
+            return false;
+        }
+        self.entry(member, request, context).is_none_or(|entry| entry.may_have_resources())
     }
 }
 
