@@ -1,6 +1,6 @@
 //! Cached lists of an upstream for one view.
 
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
@@ -30,8 +30,8 @@ pub(crate) struct Entry {
     contents: Arc<Contents>,
     /// See [`ListCache::is_without_resources`].
     is_without_resources: Arc<AtomicBool>,
-    /// The same for those who see this: one of [`UNSAID`], [`HAS_NONE`] and [`HAS_SOME`].
-    resources: AtomicU8,
+    /// Whether it has told those who see this that it has resources.
+    has_resources: Mutex<Option<bool>>,
     changed: broadcast::Sender<Change>,
     slots: [Slot; 4],
     used: Mutex<Instant>,
@@ -47,13 +47,6 @@ pub(crate) struct Entry {
     /// Dropped with the entry: whoever listens on its behalf ends.
     alive: watch::Sender<()>,
 }
-
-/// The upstream has not said whether it has resources.
-const UNSAID: u8 = 0;
-/// It has said that it has none.
-const HAS_NONE: u8 = 1;
-/// It has said that it has some.
-const HAS_SOME: u8 = 2;
 
 /// One list.
 #[derive(Default)]
@@ -111,7 +104,7 @@ impl Entry {
             list: (Arc::clone(&known.name), view),
             contents: Arc::clone(&known.contents),
             is_without_resources: Arc::clone(&known.is_without_resources),
-            resources: AtomicU8::new(UNSAID),
+            has_resources: Mutex::default(),
             changed: known.changed.clone(),
             slots: Default::default(),
             used: Mutex::new(Instant::now()),
@@ -235,12 +228,12 @@ impl Entry {
     /// Whether the upstream can be asked for resources, as far as is known. If it was never asked what it says of itself, it is now, in the
     /// background.
     pub(crate) fn may_have_resources(self: &Arc<Self>) -> bool {
-        let said = self.resources.load(Ordering::Acquire);
-        if said == UNSAID && self.list.1.is_lasting() && !self.was_asked.swap(true, Ordering::AcqRel) {
+        let said = *lock(&self.has_resources);
+        if said.is_none() && self.list.1.is_lasting() && !self.was_asked.swap(true, Ordering::AcqRel) {
             let entry = Arc::clone(self);
             tokio::spawn(async move { entry.said().await });
         }
-        said != HAS_NONE
+        said != Some(false)
     }
 
     async fn ask_itself(&self) -> Option<Bytes> {
@@ -248,7 +241,7 @@ impl Entry {
         let answer = self.answer("server/discover", None).await.ok()?;
         let said = answer.result().map(Bytes::copy_from_slice)?;
         let has_some = has_resources(&said);
-        self.resources.store(if has_some { HAS_SOME } else { HAS_NONE }, Ordering::Release);
+        *lock(&self.has_resources) = Some(has_some);
         if self.list.1.is_everybodys() {
             self.is_without_resources.store(!has_some, Ordering::Release);
         }
