@@ -107,7 +107,8 @@ impl Crossway {
         let said = || format!("crossway {}", arguments.join(" "));
         let (process, lines) = Background::start(command.args(&arguments), &log).with_context(said)?;
         let (mut mcp, mut sse) = (None, None);
-        let is_modern = arguments.contains(&"modern");
+        // A bridge to such a demo server serves HTTP+SSE all the same.
+        let is_modern = arguments.first() == Some(&"demo") && arguments.contains(&"modern");
         let (mcp, sse) = process
             .wait_for_line(&lines, |line| {
                 for url in line.split_whitespace().filter(|word| word.starts_with("http://")) {
