@@ -211,3 +211,9 @@ pub const HELD_BACK: usize = 64;
 
 /// How many servers that have not told what they have an error about an unknown name tells, where it tells any: 8. The log has all.
 pub const UNTOLD_NAMED: usize = 8;
+
+/// With how many templates of earlier upstreams one template is compared: 1,000. One with more is taken to clash, and its URIs are wrapped.
+pub const TEMPLATE_COMPARISONS: usize = 1000;
+
+/// How many times a URI of one result is compared with a template: 1,048,576. URIs beyond that are wrapped.
+pub const LINK_COMPARISONS: usize = 1 << 20;

@@ -15,6 +15,7 @@ use serde_json::value::RawValue;
 use super::Router;
 use super::resources::wrap;
 use crate::access::CallerSet;
+use crate::limits::LINK_COMPARISONS;
 use crate::list_cache::{ListCache, has_resources};
 
 /// What the types of content blocks begin with that name a resource, `resource_link` and `resource`.
@@ -107,10 +108,9 @@ impl Asked {
 
     /// Under which URIs the client can read these, JSON text; `None` where that is as they are.
     async fn wrapped(&self, tokens: &[&str]) -> Vec<Option<String>> {
-        /// More templates are not compared for one result. What is left is wrapped: so it leads back too.
-        const COMPARED: usize = 1 << 20;
         let owners = self.router.owners(&self.request, &self.context).await;
-        let looked_up = COMPARED / (owners.templates.len() + 1);
+        // What is left is wrapped: so it leads back too.
+        let looked_up = LINK_COMPARISONS / (owners.templates.len() + 1);
         let wrapped = |(number, token): (usize, &&str)| {
             let uri: String = serde_json::from_str(token).ok()?;
             let known =

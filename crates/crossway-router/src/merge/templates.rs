@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 
+use crate::limits::TEMPLATE_COMPARISONS;
+
 /// What stands before a template's first expression (RFC 6570).
 pub(super) fn literal(template: &str) -> &str {
     template.split('{').next().unwrap_or_default()
@@ -71,10 +73,8 @@ impl<'a> Earlier<'a> {
     /// Those are compared that begin as it does. If they are too many for that, one of them is taken to clash: what is wrapped without need is
     /// read all the same.
     fn has_one_in_common_with(&self, template: &str) -> bool {
-        /// More are not compared with one template.
-        const COMPARED: usize = 1000;
         let start = literal(template);
-        if self.lengths.range(..start.len()).nth(COMPARED).is_some() {
+        if self.lengths.range(..start.len()).nth(TEMPLATE_COMPARISONS).is_some() {
             return true;
         }
         let shorter = self.lengths.range(..start.len()).filter_map(|length| start.get(..*length));
@@ -82,7 +82,7 @@ impl<'a> Earlier<'a> {
         let others = self.templates.range::<str, _>((Bound::Included(start), Bound::Unbounded));
         let longer = others.take_while(|(other, _)| other.starts_with(start)).map(|(_, templates)| templates);
         let mut compared = shorter.chain(longer).flatten();
-        compared.by_ref().take(COMPARED).any(|other| have_one_in_common(other, template))
+        compared.by_ref().take(TEMPLATE_COMPARISONS).any(|other| have_one_in_common(other, template))
             || compared.next().is_some()
     }
 }
