@@ -31,8 +31,7 @@ impl Pair {
                     .into_iter()
                     .map(|(name, value)| (name.to_owned(), value.into()))
                     .collect();
-                let args = ["a_mortal_server", "--exact", "--nocapture"];
-                json!({ "command": std::env::current_exe().unwrap(), "args": args, "env": env })
+                json!({ "command": std::env::current_exe().unwrap(), "args": super::SERVER, "env": env })
             }
             _ => json!({ "url": stage.start(transport) }),
         };

@@ -21,8 +21,12 @@ use support::{INITIALIZE, Serving};
 
 const TABLE: &str = include_str!("../../../../docs/outcomes.md");
 
-/// Not a test: the process of the server, which this very program is.
+/// The arguments that make of this program the process of the server.
+const SERVER: [&str; 4] = ["a_mortal_server", "--exact", "--ignored", "--nocapture"];
+
+/// The process of the server, if the environment names a transport.
 #[test]
+#[ignore = "a program that the tests start"]
 fn a_mortal_server() {
     if let Ok(transport) = std::env::var(TRANSPORT) {
         server::run(&transport);
@@ -69,7 +73,7 @@ impl Stage {
     /// Starts the server behind a URL.
     fn start(&mut self, transport: &str) -> String {
         let child = Command::new(std::env::current_exe().unwrap())
-            .args(["a_mortal_server", "--exact", "--nocapture"])
+            .args(SERVER)
             .envs(self.env(transport))
             .stdout(Stdio::null())
             .spawn();
@@ -238,9 +242,7 @@ fn server_dies(point: &str, transport: &str, is_modern: bool) -> String {
             for (name, value) in stage.env(transport) {
                 args.extend(["--env".to_owned(), format!("{name}={value}")]);
             }
-            args.extend(
-                ["--", this.to_str().unwrap(), "a_mortal_server", "--exact", "--nocapture"].map(Into::into),
-            );
+            args.extend(["--", this.to_str().unwrap()].into_iter().chain(SERVER).map(Into::into));
         }
     }
     let args: Vec<&str> = args.iter().map(String::as_str).collect();

@@ -11,8 +11,8 @@ use tokio::io::AsyncReadExt;
 use tokio::net::{TcpListener, TcpStream};
 
 /// How this binary is told to be a child. The test runner's own two lines on stdout are noise, as real servers make.
-pub(crate) fn child_args() -> [&'static str; 4] {
-    ["--exact", "child::child", "--nocapture", "--quiet"]
+pub(crate) fn child_args() -> [&'static str; 5] {
+    ["--exact", "--ignored", "child::child", "--nocapture", "--quiet"]
 }
 
 /// This test binary as a server that follows a script.
