@@ -322,8 +322,9 @@ fn an_api_has_as_long_for_its_answer_as_is_said() {
         let of_time = loaded.warnings.iter().filter(|finding| finding.path == "upstreams.a.webhook.timeout");
         of_time.map(|finding| finding.message()).collect::<Vec<_>>()
     };
-    let idle =
-        |loaded: &config::Loaded, index: usize| loaded.upstreams[index].guard.idle.map(|idle| idle.as_secs());
+    let idle = |loaded: &config::Loaded, index: usize| {
+        loaded.upstreams[index].guard().idle.map(|idle| idle.as_secs())
+    };
     let loaded = parse("");
     assert_eq!((idle(&loaded, 0), idle(&loaded, 1)), (Some(900), Some(300)));
     assert!(warned(&loaded).is_empty());

@@ -13,6 +13,7 @@ mod problem;
 mod read;
 mod reload;
 mod schema;
+mod spec;
 mod tree;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -23,12 +24,10 @@ use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
 use crossway_dial::Proxies;
 use crossway_policy::{Policy, TenantName};
 use crossway_proto::http_rules::{AllowedHosts, AllowedOrigins};
-use crossway_router::guard::GuardOptions;
 use crossway_seal::Keyring;
 
 pub use checks::{ApiProblem, PlaceProblem, SourceProblem, UpstreamProblem};
@@ -37,15 +36,15 @@ pub(crate) use nearest::nearest;
 pub use problem::{ConfigErrors, Finding, Problem, Severity};
 pub use reload::Reloads;
 pub use schema::schema;
+pub use spec::UpstreamSpec;
 
 use crate::hex::hex;
 use crate::identity::Identity;
 use crate::operations::AdminKey;
-use crate::plan::UpstreamPlan;
 use crate::secret::Secret;
 use crate::tls::TlsFiles;
 use checks::Findings;
-use file::{ConfigFile, LimitsFile, LogFile, OverflowFile, ScopeFile, ToolsAsOpenApiFile};
+use file::{ConfigFile, LimitsFile, LogFile, OverflowFile, ToolsAsOpenApiFile};
 use read::{Context, Found};
 use reload::Stamps;
 use tree::{Node, Step, Value};
@@ -163,35 +162,6 @@ pub enum AuditTo {
     Stderr,
     /// This file, which is appended to. Its folder existed when the config was checked.
     File(PathBuf),
-}
-
-/// The settings of an upstream.
-#[derive(Debug, Clone)]
-pub struct UpstreamSpec {
-    /// Its name in URLs and grants.
-    pub name: String,
-    /// The prefix of its tools' and prompts' names where upstreams are merged.
-    pub prefix: String,
-    /// How to reach it.
-    pub plan: UpstreamPlan,
-    /// The callers who share an instance.
-    pub scope: ScopeFile,
-    /// Whether its annotations of tools are trusted.
-    pub is_trusted: bool,
-    /// Whether its texts for models are sanitized.
-    pub sanitize: bool,
-    /// Whether clients get its instructions.
-    pub instructions: bool,
-    /// Its bounds, circuit breaker, retries and timeouts.
-    pub guard: GuardOptions,
-    /// The highest number of its processes or sessions.
-    pub sessions: usize,
-    /// How long an unused process or session is kept.
-    pub session_idle: Duration,
-    /// How long a process or session gets new calls.
-    pub session_age: Duration,
-    /// The tools that are hidden, whatever is granted.
-    pub disabled_tools: BTreeSet<String>,
 }
 
 /// Reads and checks a config, including the files of secrets and the environment.

@@ -236,7 +236,7 @@ impl Gateway {
         let names: Vec<String> = specs.iter().map(|spec| spec.name.clone()).collect();
         let mut before = std::mem::take(&mut self.served);
         for spec in specs {
-            if let Some(same) = before.iter().position(|served| served.is_of(&spec)) {
+            if let Some(same) = before.iter().position(|served| served.spec == spec) {
                 self.served.push(before.swap_remove(same));
                 continue;
             }

@@ -7,8 +7,9 @@ use crossway_layers::credentials::{SecretStore, Supplied};
 use crossway_layers::limit::{LimitLayer, LimitOptions};
 use crossway_layers::{Around, AuthorizeLayer, SanitizeLayer};
 use crossway_openapi::Attached;
+use crossway_router::guard::GuardOptions;
 use crossway_router::{
-    Ledger, Router, RouterOptions, ScopeKey, Scoped, ScopedOptions, SharedBy, ToLegacyOptions, Unprefixed,
+    Ledger, Router, RouterOptions, ScopeKey, Scoped, SharedBy, ToLegacyOptions, Unprefixed,
 };
 use crossway_seal::Keyring;
 use crossway_service::{Call, CallError, Connection, Context, Link, Reason, Reply, Scope, Upstream};
@@ -53,12 +54,11 @@ impl Served {
         connect: &Connect,
     ) -> Self {
         let name: Arc<str> = spec.name.as_str().into();
-        let options =
-            ScopedOptions::default().most(spec.sessions).idle(spec.session_idle).age(spec.session_age);
-        let (mut made, connect, instances) = (spec.clone(), Arc::clone(connect), Instances::default());
+        let options = spec.scoped();
+        let (made, connect, instances) = (spec.clone(), Arc::clone(connect), Instances::default());
         let shares = current.clone();
         let shared = spec.name.clone();
-        made.guard = made.guard.group_by(move |context| tenant_of_shared(&shares, &shared, context));
+        let guard = spec.guard().group_by(move |context| tenant_of_shared(&shares, &shared, context));
         let (shown, ruled, ends) = (instances.clone(), current.clone(), counts.endings.clone());
         let make = move |_: &ScopeKey, context: &Context| -> Box<dyn Upstream> {
             // What is supplied is meant for the upstream that has the name now. This one ends with its last calls.
@@ -74,7 +74,15 @@ impl Served {
                 let actor = context.extensions.get::<Actor>();
                 command.tenant = actor.map(|actor| actor.rights().tenant().as_str().into());
             }
-            Box::new(Instance::new(&made, to_legacy, &supplied, Arc::clone(&connect), &shown, ends.expect()))
+            Box::new(Instance::new(
+                &made,
+                guard.clone(),
+                to_legacy,
+                &supplied,
+                Arc::clone(&connect),
+                &shown,
+                ends.expect(),
+            ))
         };
         let scoped = match &spec.plan {
             UpstreamPlan::Command(_) => {
@@ -116,30 +124,6 @@ impl Served {
         let alone = Router::with_naming(options, Unprefixed);
         alone.insert(&spec.name, &upstream);
         Self { spec, upstream, alone, scoped, instances, endings: counts.endings.clone() }
-    }
-
-    /// Whether it is what a config says.
-    pub(super) fn is_of(&self, spec: &UpstreamSpec) -> bool {
-        let settings = |spec: &UpstreamSpec| {
-            let UpstreamSpec {
-                name,
-                prefix,
-                scope,
-                is_trusted,
-                sanitize,
-                instructions,
-                sessions,
-                session_idle,
-                session_age,
-                disabled_tools,
-                ..
-            } = spec;
-            // What a guard is told has no secrets, and is shown whole.
-            let guard = format!("{:?}", spec.guard);
-            let who = (name.clone(), prefix.clone(), *scope, *is_trusted, disabled_tools.clone());
-            (who, *sanitize, *instructions, *sessions, (*session_idle, *session_age), guard)
-        };
-        self.spec.plan == spec.plan && settings(&self.spec) == settings(spec)
     }
 
     /// What operators are told of it.
@@ -213,6 +197,7 @@ struct Instance {
 impl Instance {
     fn new(
         spec: &UpstreamSpec,
+        guard: GuardOptions,
         to_legacy: ToLegacyOptions,
         supplied: &Supplied,
         connect: Connect,
@@ -237,7 +222,7 @@ impl Instance {
         }
         let server =
             Server { name: spec.name.clone(), upstream: plan, disabled_tools: spec.disabled_tools.clone() };
-        let (member, modern, _) = Member::start(connect, server, spec.guard.clone(), to_legacy, || {});
+        let (member, modern, _) = Member::start(connect, server, guard, to_legacy, || {});
         let shown = all.show(member.vitals());
         Self { member: Some((member, lasting)), modern, _shown: shown }
     }

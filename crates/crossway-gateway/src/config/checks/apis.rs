@@ -14,9 +14,7 @@ use crossway_policy::config::CredentialRule;
 use ring::digest::{SHA256, digest};
 use url::Url;
 
-use super::super::file::{
-    OpenApiFile, OperationsOfFile, UpstreamFile, UpstreamLimitsFile, WebhookFile, WebhookToolFile,
-};
+use super::super::file::{OpenApiFile, OperationsOfFile, UpstreamFile, WebhookFile, WebhookToolFile};
 use super::super::limits;
 use super::super::read::Context;
 use super::super::tree::Step;
@@ -149,19 +147,12 @@ fn times(at: &[Step], upstream: &UpstreamFile, findings: &mut Findings) {
         upstream.webhook.as_ref().map(|file| ("webhook", file.timeout.0, webhook::limits::WEBHOOK_TIME));
     let Some((kind, timeout, default)) = of_api.or(of_webhook) else { return };
     let file = &upstream.limits;
-    for (key, limit) in [("idle", idle(file, timeout)), ("total", file.total.0)] {
+    for (key, limit) in [("idle", file.idle_with(timeout)), ("total", file.total.0)] {
         if timeout != default && !limit.is_zero() && limit < timeout {
             let problem = UpstreamProblem::Api(ApiProblem::EndedBefore(key));
             findings.warning(with(&with(at, kind), "timeout"), problem);
         }
     }
-}
-
-/// Returns how long a call to an API with this timeout may be silent. An API sends nothing before its answer, so the default is the
-/// longer of both times.
-pub(super) fn idle(file: &UpstreamLimitsFile, timeout: Duration) -> Duration {
-    let idle = file.idle.0;
-    if idle == limits::CALL_IDLE { idle.max(timeout) } else { idle }
 }
 
 fn error(findings: &mut Findings, at: Vec<Step>, problem: ApiProblem) {

@@ -3,12 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use crossway_dial::Proxies;
 use crossway_policy::Place;
 use crossway_policy::config::CredentialRule;
-use crossway_router::guard::{BreakerOptions, GuardOptions};
 use http::{HeaderName, HeaderValue};
 
 use super::super::file::{ConfigFile, ScopeFile, TransportFile, UpstreamFile, UpstreamLimitsFile};
@@ -434,25 +432,6 @@ fn check_limits(at: &[Step], file: &UpstreamLimitsFile, findings: &mut Findings)
 }
 
 fn spec(name: &str, plan: UpstreamPlan, file: &UpstreamFile) -> UpstreamSpec {
-    let limits = &file.limits;
-    let breaker = (limits.breaker.failures > 0).then_some(BreakerOptions {
-        failures: limits.breaker.failures,
-        first: limits.breaker.first.0,
-        most: limits.breaker.most.0,
-    });
-    let idle = match &plan {
-        UpstreamPlan::Api(api) => super::apis::idle(limits, api.time),
-        _ => limits.idle.0,
-    };
-    let guard = GuardOptions::new()
-        .name(name)
-        .bounds(limits.concurrent, limits.queued)
-        .queue_time(limits.queue_time.0)
-        .retries(limits.retries)
-        .idle(idle)
-        .total(limits.total.0)
-        .heed_retry_after(limits.heed_retry_after)
-        .breaker(breaker);
     UpstreamSpec {
         name: name.to_owned(),
         prefix: file.prefix.clone().unwrap_or_else(|| name.to_owned()),
@@ -461,10 +440,7 @@ fn spec(name: &str, plan: UpstreamPlan, file: &UpstreamFile) -> UpstreamSpec {
         is_trusted: file.trusted,
         sanitize: file.sanitize.unwrap_or(!file.trusted),
         instructions: file.instructions,
-        guard,
-        sessions: limits.sessions,
-        session_idle: Duration::max(limits.session_idle.0, Duration::from_secs(1)),
-        session_age: Duration::max(limits.session_age.0, Duration::from_secs(1)),
+        limits: file.limits.clone(),
         disabled_tools: BTreeSet::new(),
     }
 }

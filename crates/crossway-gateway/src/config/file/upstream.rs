@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use crossway_policy::config::Holder;
 use crossway_router::limits;
@@ -153,13 +154,22 @@ impl Default for UpstreamLimitsFile {
             queue_time: Time(limits::GUARD_QUEUE_TIME),
             retries: limits::RETRIES,
             idle: Time(super::super::limits::CALL_IDLE),
-            total: Time(std::time::Duration::ZERO),
+            total: Time(Duration::ZERO),
             heed_retry_after: true,
             breaker: BreakerFile::default(),
             sessions: limits::POOL_SESSIONS,
             session_idle: Time(limits::POOL_IDLE),
             session_age: Time(limits::SCOPED_AGE),
         }
+    }
+}
+
+impl UpstreamLimitsFile {
+    /// How long a call to an API with this timeout may be silent. An API sends nothing before its answer, so the default is the
+    /// longer of both times.
+    pub(in super::super) fn idle_with(&self, timeout: Duration) -> Duration {
+        let idle = self.idle.0;
+        if idle == super::super::limits::CALL_IDLE { idle.max(timeout) } else { idle }
     }
 }
 
