@@ -1,7 +1,5 @@
 //! Builds new messages.
 
-use std::sync::Arc;
-
 use bytes::{BufMut, Bytes, BytesMut};
 use smallvec::SmallVec;
 
@@ -59,7 +57,7 @@ impl Message {
         envelope.result = Span::new(base, text.len());
         text.put_u8(b'}');
         let mut message = Self::unedited(text.freeze(), Kind::Result, envelope);
-        message.noted = Some(Arc::new(Layout::of(Part::Result, noted)));
+        message.0.noted = Some(Layout::of(Part::Result, noted));
         message
     }
 
@@ -189,7 +187,7 @@ fn compose(
     text.put_u8(b'}');
     let unbounded = Limits { message_bytes: usize::MAX, id_bytes: usize::MAX, ..Limits::default() };
     let message = Message::parse(Bytes::from(text), &unbounded)?;
-    let read = if message.is_response() { message.envelope.result } else { message.envelope.params };
+    let read = if message.is_response() { message.0.envelope.result } else { message.0.envelope.params };
     // A text such as `{},"id":1` is part of a valid message, and is no value.
     if value.is_some() && read != written {
         return Err(ParseError::NotJson { what: "text follows the value", at: read.range().end });

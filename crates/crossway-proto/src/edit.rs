@@ -7,7 +7,7 @@ use bytes::{BufMut, BytesMut};
 use smallvec::SmallVec;
 
 use crate::message::Edit;
-use crate::scan::{self, Member, Span};
+use crate::scan::{self, Member, Members, Span};
 use crate::text::Text;
 use crate::{Kind, Limits, Message, ParseError};
 
@@ -28,15 +28,17 @@ pub enum Part {
 pub struct NotAnObject(pub Part);
 
 /// Where the members of a part stand in a message, and in what is cloned of it.
+///
+/// Cloning is cheap.
 #[derive(Debug, Clone)]
 pub struct Layout {
     part: Part,
-    members: SmallVec<[Member; 6]>,
+    members: Arc<Members>,
 }
 
 impl Layout {
-    pub(crate) fn of(part: Part, members: SmallVec<[Member; 6]>) -> Self {
-        Self { part, members }
+    pub(crate) fn of(part: Part, members: Members) -> Self {
+        Self { part, members: Arc::new(members) }
     }
 }
 
@@ -60,21 +62,22 @@ impl Message {
     /// and are walked through once for both.
     #[must_use]
     pub fn layout(&self, part: Part) -> Layout {
-        self.noted(part).cloned().unwrap_or_else(|| {
-            let members = scan::members(self.raw(self.part_span(part)).unwrap_or_default());
-            Layout { part, members }
-        })
+        self.noted(part).cloned().unwrap_or_else(|| Layout::of(part, self.scan_members(part)))
+    }
+
+    fn scan_members(&self, part: Part) -> Members {
+        scan::members(self.raw(self.part_span(part)).unwrap_or_default())
     }
 
     /// The layout of a part, if it was noted.
     fn noted(&self, part: Part) -> Option<&Layout> {
-        self.noted.as_deref().filter(|noted| noted.part == part)
+        self.0.noted.as_ref().filter(|noted| noted.part == part)
     }
 
     /// Keeps the layout of a part, for all that is cloned of this message from here on: none of those is walked through for it
     /// any more. For messages that are sent many times. One part's is kept, the one that was noted last.
     pub fn note_layout(&mut self, part: Part) {
-        self.noted = Some(Arc::new(self.layout(part)));
+        self.0.noted = Some(self.layout(part));
     }
 
     /// The member of this name by a layout of this message's, as [`member`](Message::member) gives it.
@@ -88,7 +91,7 @@ impl Message {
     pub fn member(&self, part: Part, name: &str) -> Option<&[u8]> {
         match self.noted(part) {
             Some(layout) => self.find(part, &layout.members, name),
-            None => self.find(part, &scan::members(self.raw(self.part_span(part)).unwrap_or_default()), name),
+            None => self.find(part, &self.scan_members(part), name),
         }
     }
 
@@ -110,7 +113,7 @@ impl Message {
 
     /// What was put into a part: its members, with commas between them and perhaps one behind them. Empty if that is nothing.
     pub(crate) fn put_in(&self, part: Part) -> &[u8] {
-        if !self.edits.iter().any(|edit| edit.span.range().is_empty()) {
+        if !self.0.edits.iter().any(|edit| edit.span.range().is_empty()) {
             return b"";
         }
         let span = self.standing(part);
@@ -125,7 +128,7 @@ impl Message {
     /// A part that was put in as a whole.
     fn made(&self, part: Part) -> Option<&[u8]> {
         let (around, name) = match part {
-            Part::Meta if self.kind == Kind::Result => (self.put_in(Part::Result), "_meta"),
+            Part::Meta if self.0.kind == Kind::Result => (self.put_in(Part::Result), "_meta"),
             Part::Meta => (self.put_in(Part::Params), "_meta"),
             Part::Params => (self.put_at(self.brace() + 1), "params"),
             Part::Result => return None,
@@ -135,12 +138,12 @@ impl Message {
     }
 
     fn put_at(&self, at: usize) -> &[u8] {
-        self.edits.iter().find(|edit| edit.span == Span::new(at, at)).map_or(b"", |edit| &edit.with)
+        self.0.edits.iter().find(|edit| edit.span == Span::new(at, at)).map_or(b"", |edit| &edit.with)
     }
 
     /// Where the message's own object begins.
     fn brace(&self) -> usize {
-        self.text.iter().position(|byte| *byte == b'{').unwrap_or_default()
+        self.0.text.iter().position(|byte| *byte == b'{').unwrap_or_default()
     }
 
     /// Where a part stands that came and was not taken away.
@@ -161,8 +164,10 @@ impl Message {
     ///
     /// When the part is there and no object, as `params` that are an array. The message is as it was then.
     pub fn edit(&mut self, part: Part, remove: &[&str], put: &[(&str, &[u8])]) -> Result<(), NotAnObject> {
-        let layout = self.layout(part);
-        self.edit_at(&layout, remove, put)
+        match self.noted(part).cloned() {
+            Some(layout) => self.edit_members(part, &layout.members, remove, put),
+            None => self.edit_members(part, &self.scan_members(part), remove, put),
+        }
     }
 
     /// The same, by a layout of this message's. It holds however often the message is edited.
@@ -176,7 +181,16 @@ impl Message {
         remove: &[&str],
         put: &[(&str, &[u8])],
     ) -> Result<(), NotAnObject> {
-        let Layout { part, ref members } = *layout;
+        self.edit_members(layout.part, &layout.members, remove, put)
+    }
+
+    fn edit_members(
+        &mut self,
+        part: Part,
+        members: &[Member],
+        remove: &[&str],
+        put: &[(&str, &[u8])],
+    ) -> Result<(), NotAnObject> {
         let span = self.standing(part);
         let Some(text) = self.raw(span) else { return self.make(part, remove, put) };
         if text.first() != Some(&b'{') {
@@ -206,7 +220,9 @@ impl Message {
         }
         for gap in gaps {
             // What was put in right before the gap is none of its own.
-            self.edits.retain(|edit| !edit.span.is_within(gap) || edit.span.range().end == gap.range().start);
+            self.0
+                .edits
+                .retain(|edit| !edit.span.is_within(gap) || edit.span.range().end == gap.range().start);
             self.record(gap, Text::copied(b""));
         }
         self.insert(base + 1, is_gone, put, kept_before.is_some());
@@ -216,14 +232,14 @@ impl Message {
     /// Whether something in it was changed since it was read, be it an id, a token, a name or a member.
     #[must_use]
     pub fn is_edited(&self) -> bool {
-        !self.edits.is_empty()
+        !self.0.edits.is_empty()
     }
 
     /// Whether something within a part was changed since it was read: then what readers give of it is not what will be written.
     #[must_use]
     pub fn is_edited_in(&self, part: Part) -> bool {
         let span = self.part_span(part);
-        !span.is_absent() && self.edits.iter().any(|edit| edit.span.is_within(span))
+        !span.is_absent() && self.0.edits.iter().any(|edit| edit.span.is_within(span))
     }
 
     /// The message as its readers would see it at the other end: written, and read anew if it was changed.
@@ -232,10 +248,10 @@ impl Message {
     ///
     /// When what was put in is not valid JSON, or a member that decides a message's way is in it twice.
     pub fn reread(&self) -> Result<Self, ParseError> {
-        if self.edits.is_empty() {
+        if self.0.edits.is_empty() {
             return Ok(self.clone());
         }
-        if self.edits.iter().all(|edit| edit.with.is_empty()) {
+        if self.0.edits.iter().all(|edit| edit.with.is_empty()) {
             return Ok(self.rewritten());
         }
         let unbounded = Limits { message_bytes: usize::MAX, id_bytes: usize::MAX, ..Limits::default() };
@@ -244,26 +260,26 @@ impl Message {
 
     /// The message written, where nothing but whole members was taken away: where all else stands need not be looked for.
     fn rewritten(&self) -> Self {
-        let mut envelope = self.envelope;
+        let mut envelope = self.0.envelope;
         for span in envelope.spans_mut() {
-            if self.edits.iter().any(|edit| span.is_within(edit.span)) {
+            if self.0.edits.iter().any(|edit| span.is_within(edit.span)) {
                 *span = Span::default();
             }
             let moved = |place: usize| {
-                let gone = self.edits.iter().map(|edit| edit.span.range()).filter(|gone| gone.end <= place);
+                let gone = self.0.edits.iter().map(|edit| edit.span.range()).filter(|gone| gone.end <= place);
                 place - gone.map(|gone| gone.len()).sum::<usize>()
             };
             *span = Span::new(moved(span.range().start), moved(span.range().end));
         }
-        Self::unedited(self.to_bytes(), self.kind, envelope)
+        Self::unedited(self.to_bytes(), self.0.kind, envelope)
     }
 
     fn part_span(&self, part: Part) -> Span {
         match part {
-            Part::Params => self.envelope.params,
-            Part::Result if self.kind == Kind::Error => Span::default(),
-            Part::Result => self.envelope.result,
-            Part::Meta => self.envelope.meta,
+            Part::Params => self.0.envelope.params,
+            Part::Result if self.0.kind == Kind::Error => Span::default(),
+            Part::Result => self.0.envelope.result,
+            Part::Meta => self.0.envelope.meta,
         }
     }
 
@@ -291,7 +307,7 @@ impl Message {
         }
         object.put_u8(b'}');
         match part {
-            Part::Meta if self.kind == Kind::Result => self.edit(Part::Result, &[], &[("_meta", &object)]),
+            Part::Meta if self.0.kind == Kind::Result => self.edit(Part::Result, &[], &[("_meta", &object)]),
             Part::Meta => self.edit(Part::Params, &[], &[("_meta", &object)]),
             // A result has its result, and a message is never empty: it has its version.
             Part::Params | Part::Result => {
@@ -313,8 +329,8 @@ impl Message {
         let here = Span::new(at, at);
         let mut text = BytesMut::new();
         write_members(&mut text, put);
-        if let Some(index) = self.edits.iter().position(|edit| edit.span == here) {
-            let earlier = self.edits.remove(index).with;
+        if let Some(index) = self.0.edits.iter().position(|edit| edit.span == here) {
+            let earlier = self.0.edits.remove(index).with;
             for member in scan::bare_members(&earlier) {
                 if !is_gone(&earlier, &member) {
                     let whole = member.name.range().start..member.value.range().end;
@@ -331,17 +347,17 @@ impl Message {
 
     fn is_removed(&self, start: usize, end: usize) -> bool {
         let span = Span::new(start, end);
-        self.edits.iter().any(|edit| edit.with.is_empty() && span.is_within(edit.span))
+        self.0.edits.iter().any(|edit| edit.with.is_empty() && span.is_within(edit.span))
     }
 
     /// Notes an edit in its place. One of the same span is replaced.
     pub(crate) fn record(&mut self, span: Span, with: Text) {
         let key = |span: Span| (span.range().start, span.range().end);
-        match self.edits.binary_search_by_key(&key(span), |edit| key(edit.span)) {
-            Ok(at) if self.text[span.range()] == *with => drop(self.edits.remove(at)),
-            Ok(at) => self.edits[at].with = with,
-            Err(_) if self.text[span.range()] == *with => {}
-            Err(at) => self.edits.insert(at, Edit { span, with }),
+        match self.0.edits.binary_search_by_key(&key(span), |edit| key(edit.span)) {
+            Ok(at) if self.0.text[span.range()] == *with => drop(self.0.edits.remove(at)),
+            Ok(at) => self.0.edits[at].with = with,
+            Err(_) if self.0.text[span.range()] == *with => {}
+            Err(at) => self.0.edits.insert(at, Edit { span, with }),
         }
     }
 }

@@ -40,11 +40,11 @@ impl Message {
     ///
     /// When it is there more than once: two readers could take it for different things.
     pub fn arguments(&self) -> Result<Option<&[u8]>, Ambiguous> {
-        let known = self.in_params(self.envelope.arguments, "arguments");
+        let known = self.in_params(self.0.envelope.arguments, "arguments");
         match self.current(known) {
             [] => Ok(None),
             // Who edits the arguments replaces all of them.
-            _ if self.envelope.has_more_arguments && !self.is_gone(known.span) => Err(Ambiguous),
+            _ if self.0.envelope.has_more_arguments && !self.is_gone(known.span) => Err(Ambiguous),
             arguments => Ok(Some(arguments)),
         }
     }
@@ -56,7 +56,7 @@ impl Message {
     /// When it is there more than once: two readers could take it for different things.
     pub fn request_state(&self) -> Result<Option<&[u8]>, Ambiguous> {
         // Few requests have one, and the others are not walked through.
-        if !self.envelope.has_rare {
+        if !self.0.envelope.has_rare {
             return Ok(self.put_member(Part::Params, REQUEST_STATE).filter(|state| *state != b"null"));
         }
         let mut states = self.members(Part::Params).filter(|(name, _)| name == REQUEST_STATE);
@@ -72,8 +72,8 @@ impl Message {
     #[must_use]
     pub fn has_rare_members(&self) -> bool {
         let puts = |part, rare: &[&str]| rare.iter().any(|name| self.put_member(part, name).is_some());
-        self.envelope.has_rare
-            || !self.edits.is_empty()
+        self.0.envelope.has_rare
+            || !self.0.edits.is_empty()
                 && match self.is_response() {
                     true => puts(Part::Result, &RARE_IN_RESULTS),
                     false => puts(Part::Params, &RARE_IN_PARAMS),
@@ -102,7 +102,7 @@ impl Message {
     #[must_use]
     pub fn meta_version(&self) -> Option<Cow<'_, str>> {
         let name = "io.modelcontextprotocol/protocolVersion";
-        string(self.current(Known { span: self.envelope.meta_version, part: Part::Meta, name }))
+        string(self.current(Known { span: self.0.envelope.meta_version, part: Part::Meta, name }))
     }
 
     /// `_meta["io.modelcontextprotocol/logLevel"]` of a request, as JSON text: from which level on a modern client wants log
@@ -110,7 +110,7 @@ impl Message {
     #[must_use]
     pub fn log_level(&self) -> Option<&[u8]> {
         let name = "io.modelcontextprotocol/logLevel";
-        let level = self.current(Known { span: self.envelope.log_level, part: Part::Meta, name });
+        let level = self.current(Known { span: self.0.envelope.log_level, part: Part::Meta, name });
         (!level.is_empty() && level != b"null").then_some(level)
     }
 
@@ -118,8 +118,8 @@ impl Message {
     /// nothing.
     #[must_use]
     pub fn says_client_capabilities(&self) -> bool {
-        match self.edits.is_empty() {
-            true => self.envelope.capabilities != Capabilities::Unsaid,
+        match self.0.edits.is_empty() {
+            true => self.0.envelope.capabilities != Capabilities::Unsaid,
             false => self.member(Part::Meta, CLIENT_CAPABILITIES).is_some_and(|said| said.starts_with(b"{")),
         }
     }
@@ -129,7 +129,7 @@ impl Message {
     #[must_use]
     pub fn client_capabilities(&self) -> Option<&[u8]> {
         // Most say nothing, and are not walked through.
-        let said = match self.envelope.capabilities {
+        let said = match self.0.envelope.capabilities {
             Capabilities::Some => self.member(Part::Meta, CLIENT_CAPABILITIES),
             Capabilities::Unsaid | Capabilities::None => self.put_member(Part::Meta, CLIENT_CAPABILITIES),
         };
@@ -140,7 +140,7 @@ impl Message {
     #[must_use]
     pub fn initialize_version(&self) -> Option<Cow<'_, str>> {
         let part = if self.is_response() { Part::Result } else { Part::Params };
-        string(self.current(Known { span: self.envelope.version, part, name: "protocolVersion" }))
+        string(self.current(Known { span: self.0.envelope.version, part, name: "protocolVersion" }))
     }
 
     /// Writes `name` in the place of what the request is about (`params.name`, or `params.uri` for methods on
@@ -165,30 +165,30 @@ impl Message {
     }
 
     fn named(&self) -> Known {
-        let token = self.part(self.envelope.method);
+        let token = self.part(self.0.envelope.method);
         let on_resources = token.starts_with(br#""resources/"#)
             || token.contains(&b'\\') && self.method().is_some_and(|method| method.starts_with("resources/"));
         match on_resources {
-            true => self.in_params(self.envelope.uri, "uri"),
-            false => self.in_params(self.envelope.name, "name"),
+            true => self.in_params(self.0.envelope.uri, "uri"),
+            false => self.in_params(self.0.envelope.name, "name"),
         }
     }
 
     fn progress(&self) -> Known {
-        let (part, span) = match self.kind {
-            Kind::Request => (Part::Meta, self.envelope.meta_progress_token),
-            _ => (Part::Params, self.envelope.progress_token),
+        let (part, span) = match self.0.kind {
+            Kind::Request => (Part::Meta, self.0.envelope.meta_progress_token),
+            _ => (Part::Params, self.0.envelope.progress_token),
         };
         Known { span, part, name: "progressToken" }
     }
 
     fn cancelled(&self) -> Known {
-        self.in_params(self.envelope.request_id, "requestId")
+        self.in_params(self.0.envelope.request_id, "requestId")
     }
 
     fn subscription(&self) -> Known {
         let name = "io.modelcontextprotocol/subscriptionId";
-        Known { span: self.envelope.subscription_id, part: Part::Meta, name }
+        Known { span: self.0.envelope.subscription_id, part: Part::Meta, name }
     }
 
     fn in_params(&self, span: Span, name: &'static str) -> Known {
@@ -198,8 +198,8 @@ impl Message {
     /// A member's value as it will be written; empty if it is absent.
     #[inline]
     fn current(&self, known: Known) -> &[u8] {
-        match self.edits.is_empty() {
-            true => &self.text[known.span.range()],
+        match self.0.edits.is_empty() {
+            true => &self.0.text[known.span.range()],
             false => self.current_of_edited(known),
         }
     }
@@ -208,9 +208,9 @@ impl Message {
     #[inline(never)]
     fn current_of_edited(&self, known: Known) -> &[u8] {
         // No edit is within another one's stretch.
-        match self.edits.iter().find(|edit| known.span.is_within(edit.span)) {
+        match self.0.edits.iter().find(|edit| known.span.is_within(edit.span)) {
             Some(edit) if edit.span == known.span => &edit.with,
-            None if !known.span.is_absent() => &self.text[known.span.range()],
+            None if !known.span.is_absent() => &self.0.text[known.span.range()],
             // It was taken away or never came: it is there if it was put in.
             _ => self.put_member(known.part, known.name).unwrap_or_default(),
         }
@@ -219,7 +219,7 @@ impl Message {
     /// A member of what was put into a part.
     #[inline]
     pub(crate) fn put_member(&self, part: Part, name: &str) -> Option<&[u8]> {
-        if self.edits.is_empty() { None } else { self.put_member_of_edited(part, name) }
+        if self.0.edits.is_empty() { None } else { self.put_member_of_edited(part, name) }
     }
 
     #[inline(never)]
@@ -240,7 +240,7 @@ impl Message {
     /// Writes a value in the place of a member's, if the member is there and `may_go` allows it.
     fn replace(&mut self, known: Known, may_go: fn(&[u8]) -> bool, value: impl FnOnce() -> Text) {
         if !known.span.is_absent() && !self.is_gone(known.span) {
-            if may_go(&self.text[known.span.range()]) {
+            if may_go(&self.0.text[known.span.range()]) {
                 self.record(known.span, value());
             }
         } else if self.put_member(known.part, known.name).is_some_and(may_go) {

@@ -1,16 +1,14 @@
 //! A message: its original bytes, where its parts stand, and what was spliced into it.
 
 use std::borrow::Cow;
-use std::cmp::Ordering;
 use std::fmt;
-use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 use smallvec::SmallVec;
 
-use crate::scan::{self, Envelope, Span};
+use crate::scan::{self, Envelope, Scanned, Span};
 use crate::text::Text;
-use crate::{Layout, Limits, ParseError, RequestId};
+use crate::{Layout, Limits, ParseError, Part, RequestId};
 
 /// What a message is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -52,15 +50,21 @@ pub struct Ambiguous;
 /// );
 /// # Ok::<(), crossway_proto::ParseError>(())
 /// ```
+///
+/// A message is one pointer: it is moved many times on its way.
 #[derive(Clone)]
-pub struct Message {
+pub struct Message(pub(crate) Box<Parts>);
+
+/// What a message consists of.
+#[derive(Clone)]
+pub(crate) struct Parts {
     pub(crate) text: Bytes,
     pub(crate) kind: Kind,
     pub(crate) envelope: Envelope,
-    /// In the order of their spans, which do not overlap.
-    pub(crate) edits: SmallVec<[Edit; 1]>,
+    /// In the order of their spans, which do not overlap. An id and a name are most of what is replaced.
+    pub(crate) edits: SmallVec<[Edit; 2]>,
     /// Where members stand, if that was [noted](Message::note_layout).
-    pub(crate) noted: Option<Arc<Layout>>,
+    pub(crate) noted: Option<Layout>,
 }
 
 #[derive(Clone)]
@@ -84,82 +88,83 @@ impl Message {
 
     /// Reads a message from a text in which a byte order mark is an error.
     pub(crate) fn parse_bare(text: Bytes, limits: &Limits) -> Result<Self, ParseError> {
-        let (mut envelope, error) = scan::envelope(&text, limits)?;
+        let Scanned { mut envelope, error, modern_result } = scan::envelope(&text, limits)?;
         let kind = kind(&text, &envelope, error, limits)?;
         if kind == Kind::Error {
             envelope.result = error;
         }
-        Ok(Self::unedited(text, kind, envelope))
+        envelope.is_method_escaped = text[envelope.method.range()].contains(&b'\\');
+        let mut message = Self::unedited(text, kind, envelope);
+        message.0.noted = modern_result.map(|members| Layout::of(Part::Result, members));
+        Ok(message)
     }
 
     pub(crate) fn unedited(text: Bytes, kind: Kind, envelope: Envelope) -> Self {
-        Self { text, kind, envelope, edits: SmallVec::new(), noted: None }
+        Self(Box::new(Parts { text, kind, envelope, edits: SmallVec::new(), noted: None }))
     }
 
     /// What the message is.
     #[must_use]
     pub fn kind(&self) -> Kind {
-        self.kind
+        self.0.kind
     }
 
     /// Whether it is a request.
     #[must_use]
     pub fn is_request(&self) -> bool {
-        self.kind == Kind::Request
+        self.0.kind == Kind::Request
     }
 
     /// Whether it answers a request, with a result or an error.
     #[must_use]
     pub fn is_response(&self) -> bool {
-        matches!(self.kind, Kind::Result | Kind::Error)
+        matches!(self.0.kind, Kind::Result | Kind::Error)
     }
 
     /// The id; `None` for notifications and for errors whose id is null or missing.
     #[must_use]
     pub fn id(&self) -> Option<RequestId> {
-        token(self.part(self.envelope.id))
+        token(self.part(self.0.envelope.id))
     }
 
     /// The method of a request or a notification.
     #[must_use]
     pub fn method(&self) -> Option<Cow<'_, str>> {
-        string(self.part(self.envelope.method))
+        string(self.part(self.0.envelope.method))
     }
 
     /// Whether the method is `method`; cheaper than [`method`](Message::method).
     #[must_use]
     pub fn is_method(&self, method: &str) -> bool {
-        let token = self.part(self.envelope.method);
-        match token.len().cmp(&(method.len() + 2)) {
-            Ordering::Less => false,
-            Ordering::Equal => &token[1..token.len() - 1] == method.as_bytes(),
-            // An escape is longer than what it stands for.
-            Ordering::Greater => token.contains(&b'\\') && self.method().as_deref() == Some(method),
+        if self.0.envelope.is_method_escaped {
+            return self.method().as_deref() == Some(method);
         }
+        let token = self.0.envelope.method.range();
+        token.len() == method.len() + 2 && self.0.text[token.start + 1..token.end - 1] == *method.as_bytes()
     }
 
     /// `params` as JSON text.
     #[must_use]
     pub fn params(&self) -> Option<&[u8]> {
-        self.raw(self.envelope.params)
+        self.raw(self.0.envelope.params)
     }
 
     /// `result` as JSON text.
     #[must_use]
     pub fn result(&self) -> Option<&[u8]> {
-        self.raw(self.envelope.result).filter(|_| self.kind != Kind::Error)
+        self.raw(self.0.envelope.result).filter(|_| self.0.kind != Kind::Error)
     }
 
     /// `error` as JSON text.
     #[must_use]
     pub fn error(&self) -> Option<&[u8]> {
-        self.raw(self.envelope.result).filter(|_| self.kind == Kind::Error)
+        self.raw(self.0.envelope.result).filter(|_| self.0.kind == Kind::Error)
     }
 
     /// `params._meta` or `result._meta` as JSON text.
     #[must_use]
     pub fn meta(&self) -> Option<&[u8]> {
-        self.raw(self.envelope.meta)
+        self.raw(self.0.envelope.meta)
     }
 
     /// Whether a member of the message, of its `params` or of their `_meta` has the name of one that the protocol knows in another case,
@@ -169,20 +174,23 @@ impl Message {
     /// it for the other one, and act by it: who decides by a message must refuse one that has such a member.
     #[must_use]
     pub fn has_lookalikes(&self) -> bool {
-        self.envelope.has_lookalikes
+        self.0.envelope.has_lookalikes
     }
 
     /// Writes `id` in the place of the message's id, which may be null. Without effect on a message that has none.
     pub fn set_id(&mut self, id: &RequestId) {
-        if self.raw(self.envelope.id).is_some_and(is_id) {
-            self.record(self.envelope.id, Text::copied(id.as_json()));
+        if self.raw(self.0.envelope.id).is_some_and(is_id) {
+            self.record(self.0.envelope.id, Text::copied(id.as_json()));
         }
     }
 
     /// How many bytes the message is written as.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.edits.iter().fold(self.text.len(), |len, edit| len - edit.span.range().len() + edit.with.len())
+        self.0
+            .edits
+            .iter()
+            .fold(self.0.text.len(), |len, edit| len - edit.span.range().len() + edit.with.len())
     }
 
     /// Never: a message has at least its braces. Here because `len` is.
@@ -194,20 +202,20 @@ impl Message {
     /// The message as a chain of slices to be written one after the other. Nothing is copied.
     pub fn chunks(&self) -> impl Iterator<Item = Bytes> + '_ {
         let mut at = 0;
-        let spliced = self.edits.iter().flat_map(move |edit| {
+        let spliced = self.0.edits.iter().flat_map(move |edit| {
             let span = edit.span.range();
-            let before = self.text.slice(std::mem::replace(&mut at, span.end)..span.start);
+            let before = self.0.text.slice(std::mem::replace(&mut at, span.end)..span.start);
             [before, edit.with.to_bytes()]
         });
-        let rest = self.edits.last().map_or(0, |edit| edit.span.range().end);
-        spliced.chain(std::iter::once_with(move || self.text.slice(rest..)))
+        let rest = self.0.edits.last().map_or(0, |edit| edit.span.range().end);
+        spliced.chain(std::iter::once_with(move || self.0.text.slice(rest..)))
     }
 
     /// The message in one piece: shared if nothing was spliced, else copied once.
     #[must_use]
     pub fn to_bytes(&self) -> Bytes {
-        if self.edits.is_empty() {
-            return self.text.clone();
+        if self.0.edits.is_empty() {
+            return self.0.text.clone();
         }
         let mut whole = BytesMut::with_capacity(self.len());
         self.write_to(&mut whole);
@@ -217,13 +225,13 @@ impl Message {
     /// Appends the message to `out`.
     pub fn write_to(&self, out: &mut impl bytes::BufMut) {
         let mut at = 0;
-        for edit in &self.edits {
+        for edit in &self.0.edits {
             let span = edit.span.range();
-            out.put_slice(&self.text[at..span.start]);
+            out.put_slice(&self.0.text[at..span.start]);
             out.put_slice(&edit.with);
             at = span.end;
         }
-        out.put_slice(&self.text[at..]);
+        out.put_slice(&self.0.text[at..]);
     }
 
     /// A part's bytes as they will be written; empty if the part is absent.
@@ -231,20 +239,20 @@ impl Message {
         if span.is_absent() {
             return &[];
         }
-        match self.edits.iter().find(|edit| edit.span == span) {
+        match self.0.edits.iter().find(|edit| edit.span == span) {
             Some(edit) => &edit.with,
-            None => &self.text[span.range()],
+            None => &self.0.text[span.range()],
         }
     }
 
     /// Whether it was taken away, by itself or with what it stands in.
     pub(crate) fn is_gone(&self, span: Span) -> bool {
-        self.edits.iter().any(|edit| edit.span != span && span.is_within(edit.span))
+        self.0.edits.iter().any(|edit| edit.span != span && span.is_within(edit.span))
     }
 
     /// A part of the original text.
     pub(crate) fn raw(&self, span: Span) -> Option<&[u8]> {
-        (!span.is_absent()).then(|| &self.text[span.range()])
+        (!span.is_absent()).then(|| &self.0.text[span.range()])
     }
 }
 
@@ -322,7 +330,7 @@ impl fmt::Debug for Message {
     /// Tells what the message is and never what it holds: payloads do not belong into logs.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Message")
-            .field("kind", &self.kind)
+            .field("kind", &self.0.kind)
             .field("method", &self.method())
             .field("bytes", &self.len())
             .finish()

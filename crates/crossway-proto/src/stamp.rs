@@ -40,13 +40,13 @@ impl Stamp {
         write_members(&mut text, members);
         let params = [br#"{"_meta":{"#, &text[..], b"}}"].concat();
         let sample = Message::request_of(&RequestId::from(0), "m", Some(&params))?;
-        let base = sample.envelope.meta.range().start + 1;
+        let base = sample.0.envelope.meta.range().start + 1;
         let within = |span: Span| if span.is_absent() { span } else { span.shifted_back(base) };
         Ok(Self {
             text: text.freeze(),
-            meta_version: within(sample.envelope.meta_version),
-            log_level: within(sample.envelope.log_level),
-            capabilities: sample.envelope.capabilities,
+            meta_version: within(sample.0.envelope.meta_version),
+            log_level: within(sample.0.envelope.log_level),
+            capabilities: sample.0.envelope.capabilities,
             members: members
                 .iter()
                 .map(|(name, value)| ((*name).into(), Bytes::copy_from_slice(value)))
@@ -72,14 +72,14 @@ impl Message {
     /// When `params` or its `_meta` is no object. A `_meta` that is null is one that is absent.
     pub fn stamped(self, stamp: &Stamp) -> Result<Self, NotStamped> {
         let text = |span: Span| self.raw(span);
-        let is_plain = self.edits.is_empty() && self.kind == Kind::Request;
-        match (text(self.envelope.params), text(self.envelope.meta)) {
+        let is_plain = self.0.edits.is_empty() && self.0.kind == Kind::Request;
+        match (text(self.0.envelope.params), text(self.0.envelope.meta)) {
             (Some([b'{', params @ ..]), None) if is_plain => {
-                let at = self.envelope.params.range().start + 1;
+                let at = self.0.envelope.params.range().start + 1;
                 Ok(self.with_stamp(stamp, at, is_over(params), true))
             }
             (Some(_), Some([b'{', meta @ ..])) if is_plain && !stamp.may_meet(meta) => {
-                let at = self.envelope.meta.range().start + 1;
+                let at = self.0.envelope.meta.range().start + 1;
                 Ok(self.with_stamp(stamp, at, is_over(meta), false))
             }
             _ => self.stamped_slowly(stamp),
@@ -91,8 +91,8 @@ impl Message {
         let before = if makes_meta { META.len() + 1 } else { 0 };
         let behind = usize::from(makes_meta) + usize::from(!is_last);
         let len = before + stamp.text.len() + behind;
-        let mut text = Vec::with_capacity(self.text.len() + len);
-        text.extend_from_slice(&self.text[..at]);
+        let mut text = Vec::with_capacity(self.0.text.len() + len);
+        text.extend_from_slice(&self.0.text[..at]);
         if makes_meta {
             text.extend_from_slice(META);
             text.push(b'{');
@@ -105,8 +105,8 @@ impl Message {
         if !is_last {
             text.push(b',');
         }
-        text.extend_from_slice(&self.text[at..]);
-        let mut envelope = self.envelope;
+        text.extend_from_slice(&self.0.text[at..]);
+        let mut envelope = self.0.envelope;
         envelope.make_room(at, len);
         if makes_meta {
             envelope.meta = Span::new(stands - 1, stands + stamp.text.len() + 1);
@@ -119,7 +119,7 @@ impl Message {
                 *slot = noted(span);
             }
         }
-        Self::unedited(text.into(), self.kind, envelope)
+        Self::unedited(text.into(), self.0.kind, envelope)
     }
 
     fn stamped_slowly(mut self, stamp: &Stamp) -> Result<Self, NotStamped> {
@@ -223,7 +223,7 @@ mod tests {
             let edited = edited.reread().unwrap();
             let stamped = message(&text).stamped(&Stamp::new(put, &[LEVEL, "gone"]).unwrap()).unwrap();
             prop_assert_eq!(stamped.to_bytes(), edited.to_bytes());
-            prop_assert_eq!(stamped.envelope, edited.envelope);
+            prop_assert_eq!(stamped.0.envelope, edited.0.envelope);
         }
     }
 }

@@ -30,8 +30,9 @@ pub struct Reply(Inner);
 
 enum Inner {
     Ended,
-    /// In a box, so that a reply is two words wherever it is moved and kept: most are streams.
-    Once(Box<Result<Message, CallError>>),
+    Once(Message),
+    /// In a box, since a reply is moved and kept in many places.
+    Failed(Box<CallError>),
     Stream(Pin<Box<dyn Stream<Item = Result<Message, CallError>> + Send>>),
 }
 
@@ -43,12 +44,12 @@ impl Reply {
 
     /// A reply that is here already.
     pub fn once(message: Message) -> Self {
-        Self(Inner::Once(Box::new(Ok(message))))
+        Self(Inner::Once(message))
     }
 
     /// A failure.
     pub fn failed(error: CallError) -> Self {
-        Self(Inner::Once(Box::new(Err(error))))
+        Self(Inner::Failed(Box::new(error)))
     }
 
     /// The reply to [`Ask::Listen`](crate::Ask::Listen) of a server that says nothing unasked: it never ends, since
@@ -93,8 +94,9 @@ impl Stream for Reply {
             return next;
         }
         Poll::Ready(match std::mem::replace(&mut self.0, Inner::Ended) {
-            Inner::Once(item) => Some(*item),
-            _ => None,
+            Inner::Once(message) => Some(Ok(message)),
+            Inner::Failed(error) => Some(Err(*error)),
+            Inner::Ended | Inner::Stream(_) => None,
         })
     }
 }
@@ -103,7 +105,7 @@ impl fmt::Debug for Reply {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self.0 {
             Inner::Ended => "Reply(ended)",
-            Inner::Once(_) => "Reply(once)",
+            Inner::Once(_) | Inner::Failed(_) => "Reply(once)",
             Inner::Stream(_) => "Reply(stream)",
         })
     }

@@ -108,7 +108,7 @@ fn a_noted_layout_goes_with_clones_and_not_with_what_is_written_anew() {
     let mut first = message(r#"{"jsonrpc":"2.0","id":1,"result":{"a":1,"b":[2]}}"#);
     first.note_layout(Part::Result);
     let mut second = first.clone();
-    assert!(Arc::ptr_eq(first.noted.as_ref().unwrap(), second.noted.as_ref().unwrap()));
+    assert!(Arc::ptr_eq(&first.0.noted.as_ref().unwrap().members, &second.0.noted.as_ref().unwrap().members));
     second.set_id(&crate::RequestId::from("longer"));
     second.edit(Part::Result, &["a"], &[("longer", b"3")]).unwrap();
     assert_eq!(second.member(Part::Result, "b").unwrap(), b"[2]");
@@ -277,9 +277,35 @@ proptest! {
             message.edit(Part::Result, &remove, &values).unwrap();
         }
         let reread = message.reread().unwrap();
-        prop_assert_eq!(reread.envelope, self::message(std::str::from_utf8(&reread.to_bytes()).unwrap()).envelope);
+        prop_assert_eq!(reread.0.envelope, self::message(std::str::from_utf8(&reread.to_bytes()).unwrap()).0.envelope);
         let found: std::collections::BTreeMap<String, u32> =
             serde_json::from_slice(reread.result().unwrap()).unwrap();
         prop_assert_eq!(found, expected);
     }
+}
+
+#[test]
+fn the_members_of_a_modern_result_are_noted_as_it_is_read() {
+    let members = |text: &str| {
+        let message = message(text);
+        let noted = message.0.noted.as_ref().map(|layout| (layout.part, format!("{:?}", layout.members)));
+        let scanned = format!("{:?}", message.scan_members(Part::Result));
+        (noted, (Part::Result, scanned))
+    };
+    for result in [
+        r#"{"resultType":"complete"}"#,
+        "\n{ \"a\\u0062\" :\t[1, {\"resultType\":2}] , \"resultType\":\r\"complete\",\"_meta\": {\"x\" : 1 } } ",
+        r#"{"result\u0054ype":"complete","a":{"b":[]},"a":2}"#,
+    ] {
+        let (noted, scanned) = members(&format!(r#"{{"id":1,"result": {result} ,"jsonrpc":"2.0"}}"#));
+        assert_eq!(noted, Some(scanned), "{result}");
+    }
+    for result in [r#"{"content":[{"resultType":"complete"}]}"#, "[]", r#""resultType""#, "{}"] {
+        let (noted, _) = members(&format!(r#"{{"jsonrpc":"2.0","id":1,"result":{result}}}"#));
+        assert_eq!(noted, None, "{result}");
+    }
+    let many: String = (0..100).map(|number| format!(r#","{number}":{number}"#)).collect();
+    let (noted, _) =
+        members(&format!(r#"{{"jsonrpc":"2.0","id":1,"result":{{"resultType":"complete"{many}}}}}"#));
+    assert_eq!(noted, None, "of so many not all are noted");
 }

@@ -43,6 +43,12 @@ impl<'a> Cursor<'a> {
         &self.text[span.range()]
     }
 
+    /// What was read from `start` on, without whitespace before it.
+    pub(super) fn without_space(&self, start: usize) -> Span {
+        let space = self.text[start..].iter().take_while(|byte| matches!(byte, b' ' | b'\n' | b'\r' | b'\t'));
+        Span::new(start + space.count(), self.at)
+    }
+
     pub(super) fn peek(&self) -> Option<u8> {
         self.text.get(self.at).copied()
     }

@@ -12,6 +12,9 @@ use smallvec::SmallVec;
 
 use crate::{Limits, ParseError};
 
+/// How many members of a result are noted as it is scanned. Results of the specification have fewer.
+const MEMBERS_NOTED: usize = 16;
+
 /// A stretch of a message's text. Empty means absent: no JSON token is empty.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Span {
@@ -81,6 +84,8 @@ pub(crate) struct Envelope {
     pub(crate) log_level: Span,
     /// `params.protocolVersion` or `result.protocolVersion`, as in `initialize`.
     pub(crate) version: Span,
+    /// Whether there are escapes in the method.
+    pub(crate) is_method_escaped: bool,
     /// Whether `params.arguments` is there more than once.
     pub(crate) has_more_arguments: bool,
     /// Whether one of the [rare members](crate::Message::has_rare_members) is there.
@@ -132,6 +137,7 @@ impl Envelope {
             meta_version,
             log_level,
             version,
+            is_method_escaped: _,
             has_more_arguments: _,
             has_rare: _,
             capabilities: _,
@@ -157,15 +163,32 @@ impl Envelope {
     }
 }
 
-/// Scans one JSON-RPC object that fills the whole text. Gives where `error` stands too.
+/// What a scan found in a message.
+pub(crate) struct Scanned {
+    pub(crate) envelope: Envelope,
+    /// Where `error` stands.
+    pub(crate) error: Span,
+    /// The members of a result that has a `resultType`: whoever translates it between eras looks at all of them.
+    pub(crate) modern_result: Option<Members>,
+}
+
+/// Scans one JSON-RPC object that fills the whole text.
 // Never a part of its caller: that may be compiled for size, and the scan with it would be ten times slower.
 #[inline(never)]
-pub(crate) fn envelope(text: &[u8], limits: &Limits) -> Result<(Envelope, Span), ParseError> {
+pub(crate) fn envelope(text: &[u8], limits: &Limits) -> Result<Scanned, ParseError> {
     if text.len() > limits.message_bytes.min(u32::MAX as usize) {
         return Err(ParseError::TooLong { limit: limits.message_bytes });
     }
     let cursor = Cursor::new(text, limits.depth);
-    let mut scan = Scan { cursor, envelope: Envelope::default(), error: Span::default(), version: None };
+    let mut scan = Scan {
+        cursor,
+        envelope: Envelope::default(),
+        error: Span::default(),
+        version: None,
+        is_in_result: false,
+        is_result_modern: false,
+        result: Members::new(),
+    };
     scan.message()?;
     scan.cursor.skip_whitespace();
     if scan.cursor.peek().is_some() {
@@ -178,7 +201,9 @@ pub(crate) fn envelope(text: &[u8], limits: &Limits) -> Result<(Envelope, Span),
     if scan.version != Some(true) {
         return Err(ParseError::NotJsonRpc { what: "\"jsonrpc\":\"2.0\" is missing" });
     }
-    Ok((scan.envelope, scan.error))
+    // Those of an object with more members were not all noted.
+    let is_whole = scan.is_result_modern && scan.result.len() < MEMBERS_NOTED;
+    Ok(Scanned { envelope: scan.envelope, error: scan.error, modern_result: is_whole.then_some(scan.result) })
 }
 
 /// The spans of an array's elements.
@@ -219,20 +244,23 @@ pub(crate) struct Member {
     pub(crate) value: Span,
 }
 
+/// The members of an object, in their order.
+pub(crate) type Members = SmallVec<[Member; 6]>;
+
 /// The members of an object whose text has been scanned before; none of what is no object.
 #[inline(never)]
-pub(crate) fn members(text: &[u8]) -> SmallVec<[Member; 6]> {
+pub(crate) fn members(text: &[u8]) -> Members {
     let mut cursor = Cursor::new(text, usize::MAX);
-    if cursor.take(b'{') { rest_of_members(cursor) } else { SmallVec::new() }
+    if cursor.take(b'{') { rest_of_members(cursor) } else { Members::new() }
 }
 
 /// The same of an object's inside: its members without the braces around them, perhaps with a comma behind them.
-pub(crate) fn bare_members(text: &[u8]) -> SmallVec<[Member; 6]> {
+pub(crate) fn bare_members(text: &[u8]) -> Members {
     rest_of_members(Cursor::new(text, usize::MAX))
 }
 
-fn rest_of_members(mut cursor: Cursor<'_>) -> SmallVec<[Member; 6]> {
-    let mut found = SmallVec::new();
+fn rest_of_members(mut cursor: Cursor<'_>) -> Members {
+    let mut found = Members::new();
     while let Ok(name) = cursor.key() {
         let Ok(value) = cursor.value(1) else { break };
         found.push(Member { name: name.span, is_escaped: name.escaped, value });
@@ -250,6 +278,10 @@ struct Scan<'a> {
     error: Span,
     /// Whether `jsonrpc` is "2.0", once it was seen.
     version: Option<bool>,
+    is_in_result: bool,
+    is_result_modern: bool,
+    /// The first members of the result; their spans are within it.
+    result: Members,
 }
 
 impl Scan<'_> {
@@ -277,8 +309,10 @@ impl Scan<'_> {
         if self.cursor.take(b'}') {
             return Ok(());
         }
+        let is_of_result = self.is_in_result && depth == 1;
         loop {
             let key = self.cursor.key()?;
+            let behind_key = self.cursor.position();
             if key.escaped {
                 // `"meth\u006fd"` is a `method` to whoever decodes it, so it must be one here. What is not
                 // Unicode (a lone surrogate) is none of the names below.
@@ -288,6 +322,10 @@ impl Scan<'_> {
                 let span = key.inner();
                 let name = self.cursor.text(span);
                 member(self, name)?;
+            }
+            if is_of_result && self.result.len() < MEMBERS_NOTED {
+                let value = self.cursor.without_space(behind_key);
+                self.result.push(Member { name: key.span, is_escaped: key.escaped, value });
             }
             if !self.cursor.take(b',') {
                 return self.cursor.expect(b'}', "a comma or a closing brace was expected");
@@ -313,7 +351,7 @@ impl Scan<'_> {
             b"id" => self.note(1, "id", |envelope| &mut envelope.id),
             b"method" => self.note(1, "method", |envelope| &mut envelope.method),
             b"params" => self.descend(1, "params", |envelope| &mut envelope.params, Self::params_member),
-            b"result" => self.descend(1, "result", |envelope| &mut envelope.result, Self::result_member),
+            b"result" => self.result(),
             b"error" => {
                 let span = self.cursor.value(1)?;
                 if !self.error.is_absent() {
@@ -324,6 +362,21 @@ impl Scan<'_> {
             }
             _ => self.other(1, is_lookalike(key, &TOP)),
         }
+    }
+
+    fn result(&mut self) -> Result<(), ParseError> {
+        self.is_in_result = true;
+        self.descend(1, "result", |envelope| &mut envelope.result, Self::result_member)?;
+        self.is_in_result = false;
+        let start = self.envelope.result.range().start;
+        for member in &mut self.result {
+            *member = Member {
+                name: member.name.shifted_back(start),
+                value: member.value.shifted_back(start),
+                ..*member
+            };
+        }
+        Ok(())
     }
 
     fn params_member(&mut self, key: &[u8]) -> Result<(), ParseError> {
@@ -356,6 +409,10 @@ impl Scan<'_> {
             b"_meta" => self.descend(2, "_meta", |envelope| &mut envelope.meta, Self::result_meta_member),
             b"requestState" | b"cacheScope" => {
                 self.envelope.has_rare = true;
+                self.cursor.value(2).map(drop)
+            }
+            b"resultType" => {
+                self.is_result_modern = true;
                 self.cursor.value(2).map(drop)
             }
             _ => self.cursor.value(2).map(drop),
