@@ -222,6 +222,9 @@ pub(crate) fn is_standing(request: &Message) -> bool {
 
 /// The client's words as they may stand in a span, a record or an answer: at most so many of them.
 pub(crate) fn short(words: &str) -> &str {
+    if words.len() <= NAME_CHARS {
+        return words;
+    }
     let end = words.char_indices().nth(NAME_CHARS).map_or(words.len(), |(at, _)| at);
     &words[..end]
 }

@@ -23,18 +23,19 @@ use std::sync::Arc;
 /// assert_eq!(extensions.get::<u16>(), None);
 /// ```
 #[derive(Clone, Default)]
-pub struct Extensions(Option<Arc<Node<dyn Any + Send + Sync>>>);
+pub struct Extensions(Option<Arc<Node>>);
 
-struct Node<T: ?Sized> {
+struct Node {
     before: Extensions,
-    /// A bit for the type of this value and of each before it. Most who look for what is not there see so by it, and walk nowhere.
+    /// A bit for the type of this value and of each before it. A search for a type that is absent mostly ends here.
     types: u64,
-    /// Of the value. Beside it, so that a walk compares numbers and calls nothing.
+    /// The type of the value, so that a walk compares numbers and calls nothing.
     type_id: TypeId,
-    /// Whether the value is those of an HTTP request, in which there may be what is looked for.
+    /// Whether the value holds the extensions of an HTTP request, which are searched too.
     is_of_request: bool,
     type_name: &'static str,
-    value: T,
+    /// In a box of its own: a walk over nodes of one size is several times faster.
+    value: Box<dyn Any + Send + Sync>,
 }
 
 impl Extensions {
@@ -50,6 +51,7 @@ impl Extensions {
         let is_of_request = type_id == TypeId::of::<http::Extensions>();
         let before = std::mem::take(self);
         let types = before.types() | if is_of_request { u64::MAX } else { bit(type_id) };
+        let value = Box::new(value);
         self.0 = Some(Arc::new(Node { before, types, type_id, is_of_request, type_name, value }));
     }
 
@@ -81,7 +83,7 @@ impl Extensions {
         self.0.is_none()
     }
 
-    fn nodes(&self) -> impl Iterator<Item = &Node<dyn Any + Send + Sync>> {
+    fn nodes(&self) -> impl Iterator<Item = &Node> {
         std::iter::successors(self.0.as_deref(), |node| node.before.0.as_deref())
     }
 }

@@ -24,6 +24,18 @@ impl Line {
         line
     }
 
+    /// A text, where there is one, escaped as by [`put`](Self::put).
+    pub(super) fn put_text(&mut self, name: &'static str, text: Option<&str>) {
+        let is_plain = |byte: u8| (b' '..0x7f).contains(&byte) && byte != b'"' && byte != b'\\';
+        match text {
+            // As most are.
+            Some(text) if text.bytes().fold(true, |all, byte| all & is_plain(byte)) => {
+                self.put_word(name, Some(text));
+            }
+            text => self.put(name, text),
+        }
+    }
+
     /// A value, where there is one. [`Escaping`] applies to its text. Writing to memory can't fail.
     pub(super) fn put(&mut self, name: &'static str, value: Option<impl Serialize>) {
         if let Some(value) = value {

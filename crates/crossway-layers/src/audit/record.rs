@@ -62,11 +62,11 @@ impl Record {
         let arguments = request.arguments().unwrap_or_else(|_| request.member(Part::Params, "arguments"));
         let mut line = Line::new();
         let _ = write!(line.member("time"), "\"{}\"", humantime::format_rfc3339_millis(log.clock().now()));
-        line.put("issuer", who.map(Principal::issuer));
-        line.put("subject", who.map(Principal::subject));
-        line.put("tenant", tenant.map(TenantName::as_str));
-        line.put("method", Some(short(&request.method().unwrap_or_default())));
-        line.put("name", request.name().as_deref().map(short));
+        line.put_text("issuer", who.map(Principal::issuer));
+        line.put_text("subject", who.map(Principal::subject));
+        line.put_text("tenant", tenant.map(TenantName::as_str));
+        line.put_text("method", Some(short(&request.method().unwrap_or_default())));
+        line.put_text("name", request.name().as_deref().map(short));
         let hash = arguments.map(|arguments| log.key().hash(arguments));
         line.put_word("arguments", hash.map(hex));
         Self {
@@ -157,9 +157,9 @@ impl Record {
         // What listens is written twice.
         let mut line = if self.is_to_listen() { self.line.clone() } else { std::mem::take(&mut self.line) };
         line.put("decision", noted.decision);
-        line.put("rule", noted.rule.as_deref());
-        line.put("upstream", noted.upstream.as_deref());
-        line.put("own_name", noted.own_name.as_deref());
+        line.put_text("rule", noted.rule.as_deref());
+        line.put_text("upstream", noted.upstream.as_deref());
+        line.put_text("own_name", noted.own_name.as_deref());
         line.put("parts", Some(&parts).filter(|parts| !parts.is_empty()));
         line.put("parts_left_out", Some(parts_left_out).filter(|count| *count > 0));
         let is_cut_off = self.end.outcome == DROPPED.outcome && self.log.is_cut_off();
@@ -167,7 +167,7 @@ impl Record {
         line.put("code", self.end.code);
         line.put_word("sent", self.end.sent);
         if self.end.sent.is_some() {
-            line.put("why", self.why.as_deref().or(noted.why.as_deref()).map(short));
+            line.put_text("why", self.why.as_deref().or(noted.why.as_deref()).map(short));
         }
         line.put("milliseconds", Some(u64::try_from(took.as_millis()).unwrap_or(u64::MAX)));
         line.put_word("trace", self.trace.as_ref().map(|trace| hex(trace.trace().to_be_bytes())));
