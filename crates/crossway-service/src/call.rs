@@ -36,10 +36,6 @@ impl Call {
 /// What is asked of an upstream.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "nearly every call is a message, and is moved a few times only"
-)]
 pub enum Ask {
     /// Deliver this message. A request is answered; a notification or a response is not.
     Message(Message),

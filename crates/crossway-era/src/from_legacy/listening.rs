@@ -6,7 +6,6 @@ use crate::keys;
 
 /// What to do after a message on the subscription stream.
 #[derive(Debug)]
-#[expect(clippy::large_enum_variant, reason = "nearly all of them are messages, and are moved once")]
 pub enum ListenEvent {
     /// Send this to the client.
     Pass(Message),
