@@ -4,7 +4,7 @@ use bytes::{BufMut, Bytes, BytesMut};
 use smallvec::SmallVec;
 
 use crate::edit::write_string;
-use crate::scan::{Envelope, Member, Span};
+use crate::scan::{self, Envelope, Member, Span};
 use crate::{ErrorObject, Kind, Layout, Limits, Message, ParseError, Part, RequestId};
 
 impl Message {
@@ -61,23 +61,32 @@ impl Message {
         message
     }
 
-    /// The error that answers the request `id`, or with a null id what can't be told to be one.
-    ///
-    /// # Errors
-    ///
-    /// When the error's `data` is not valid JSON.
-    pub fn error_of(id: Option<&RequestId>, error: &ErrorObject) -> Result<Self, ParseError> {
-        let mut object = BytesMut::new();
-        object.put_slice(br#"{"code":"#);
-        object.put_slice(error.code.0.to_string().as_bytes());
-        object.put_slice(br#","message":"#);
-        object.put_slice(serde_json::Value::from(error.message.as_ref()).to_string().as_bytes());
-        if let Some(data) = &error.data {
-            object.put_slice(br#","data":"#);
-            object.put_slice(data);
-        }
-        object.put_u8(b'}');
-        compose(Some(id.map_or(b"null", RequestId::as_json)), None, ("error", Some(&object)))
+    /// The error that answers the request `id`, or with a null id what can't be told to be one. Its `data` is left out if it is not one
+    /// valid JSON value.
+    #[must_use]
+    pub fn error_of(id: Option<&RequestId>, error: &ErrorObject) -> Self {
+        /// More than what is written around the values.
+        const AROUND: usize = 96;
+        let data = error.data.as_deref().filter(|data| scan::is_value(data));
+        let long = data.map_or(0, <[u8]>::len) + error.message.len() + id.map_or(0, |id| id.as_json().len());
+        let mut text = BytesMut::with_capacity(long + AROUND);
+        text.put_slice(br#"{"jsonrpc":"2.0","id":"#);
+        let id = appended(&mut text, |text| text.put_slice(id.map_or(b"null", RequestId::as_json)));
+        text.put_slice(br#","error":"#);
+        let object = appended(&mut text, |text| {
+            text.put_slice(br#"{"code":"#);
+            text.put_slice(error.code.0.to_string().as_bytes());
+            text.put_slice(br#","message":"#);
+            write_string(text, &error.message);
+            if let Some(data) = data {
+                text.put_slice(br#","data":"#);
+                text.put_slice(data.trim_ascii());
+            }
+            text.put_u8(b'}');
+        });
+        text.put_u8(b'}');
+        let envelope = Envelope { id, result: object, ..Envelope::default() };
+        Self::unedited(text.freeze(), Kind::Error, envelope)
     }
 
     /// The same of an error that stands there as JSON text, an object.
@@ -185,8 +194,7 @@ fn compose(
         }
     }
     text.put_u8(b'}');
-    let unbounded = Limits { message_bytes: usize::MAX, id_bytes: usize::MAX, ..Limits::default() };
-    let message = Message::parse(Bytes::from(text), &unbounded)?;
+    let message = Message::parse(Bytes::from(text), &Limits::OF_OWN)?;
     let read = if message.is_response() { message.0.envelope.result } else { message.0.envelope.params };
     // A text such as `{},"id":1` is part of a valid message, and is no value.
     if value.is_some() && read != written {
@@ -252,14 +260,46 @@ mod tests {
             assert!(Message::request_of(&id, "m", Some(params)).is_err(), "{params:?}");
             assert!(Message::notification_of("m", Some(params)).is_err(), "{params:?}");
         }
-        let error = ErrorObject {
-            data: Some(Bytes::from_static(br#"1},"x":{"y":2"#)),
-            ..ErrorObject::new(crate::ErrorCode(1), "m")
-        };
-        assert!(follows(Message::error_of(Some(&id), &error)));
         let spaced = Message::request_of(&id, "m", Some(b" { \"a\" : 1 }\r\n\t")).unwrap();
         assert_eq!(spaced.params(), Some(&b"{ \"a\" : 1 }"[..]));
         assert!(Message::request_of(&id, "m", None).unwrap().params().is_none());
+    }
+
+    #[test]
+    fn an_error_is_what_would_have_been_read_and_has_no_data_that_is_not_one_value() {
+        let error = |data: Option<&'static [u8]>| ErrorObject {
+            data: data.map(Bytes::from_static),
+            ..ErrorObject::new(crate::ErrorCode(-1), "m \" \n \u{e9}")
+        };
+        for (id, data) in
+            [(None, None), (Some(RequestId::from("a\"b")), Some(&b" {\"a\":[\"\xc3\xa9\"]} "[..]))]
+        {
+            let made = Message::error_of(id.as_ref(), &error(data));
+            let read = Message::parse(made.to_bytes(), &Limits::default()).unwrap();
+            assert_eq!((made.0.kind, made.0.envelope), (read.0.kind, read.0.envelope));
+            assert_eq!(made.id(), id);
+        }
+        let without = Message::error_of(None, &error(None)).to_bytes();
+        for not_one in [&b"1},\"x\":{\"y\":2"[..], b"", b"1 2", b"{", b"\"\xff\""] {
+            assert_eq!(Message::error_of(None, &error(Some(not_one))).to_bytes(), without);
+        }
+    }
+
+    #[test]
+    fn what_came_within_the_limits_can_be_put_into_what_is_deeper() {
+        let id = RequestId::from(1);
+        let depth = Limits::default().depth;
+        let deep = format!("{}{}", "[".repeat(depth), "]".repeat(depth));
+        let inside = format!(r#"{{"a":{{"b":{deep}}}}}"#);
+        let mut request = Message::request_of(&id, "m", Some(inside.as_bytes())).unwrap();
+        assert_eq!(request.params(), Some(inside.as_bytes()));
+        assert!(Message::notification_of("m", Some(inside.as_bytes())).is_ok());
+        assert!(Message::result_of(&id, inside.as_bytes()).is_ok());
+        assert!(Message::error_with(&id, inside.as_bytes()).is_ok());
+        request.edit(Part::Params, &[], &[("c", inside.as_bytes())]).unwrap();
+        assert_eq!(request.reread().unwrap().member(Part::Params, "c"), Some(inside.as_bytes()));
+        let error = ErrorObject { data: Some(inside.into()), ..ErrorObject::new(crate::ErrorCode(1), "m") };
+        assert!(Message::error_of(Some(&id), &error).to_bytes().len() > 2 * depth);
     }
 
     #[test]

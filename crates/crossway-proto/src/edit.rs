@@ -254,8 +254,7 @@ impl Message {
         if self.0.edits.iter().all(|edit| edit.with.is_empty()) {
             return Ok(self.rewritten());
         }
-        let unbounded = Limits { message_bytes: usize::MAX, id_bytes: usize::MAX, ..Limits::default() };
-        Self::parse(self.to_bytes(), &unbounded)
+        Self::parse(self.to_bytes(), &Limits::OF_OWN)
     }
 
     /// The message written, where nothing but whole members was taken away: where all else stands need not be looked for.

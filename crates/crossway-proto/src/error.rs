@@ -96,7 +96,7 @@ pub struct ErrorObject {
     pub code: ErrorCode,
     /// One sentence for people.
     pub message: std::borrow::Cow<'static, str>,
-    /// More, as JSON text. It is written as it is, so it must be valid JSON.
+    /// More, as JSON text. It is written as it is, and left out if it is not one valid JSON value.
     pub data: Option<Bytes>,
 }
 

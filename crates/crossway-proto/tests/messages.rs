@@ -154,7 +154,7 @@ fn messages_of_our_own_are_written_as_json_rpc_has_them() {
     let error =
         ErrorObject::new(ErrorCode::PARSE_ERROR, "it says \"no\"").with_data(&serde_json::json!({"a": 1}));
     assert_eq!(
-        Message::error_of(None, &error).unwrap().to_bytes(),
+        Message::error_of(None, &error).to_bytes(),
         r#"{"jsonrpc":"2.0","id":null,"error":{"code":-32700,"message":"it says \"no\"","data":{"a":1}}}"#
     );
     assert!(Message::result_of(&RequestId::from(1), b"{").is_err());

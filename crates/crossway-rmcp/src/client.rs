@@ -44,7 +44,7 @@ impl ClientTransport {
     fn instead_of(&self, message: &Message) -> Option<RxJsonRpcMessage<RoleClient>> {
         let id = message.id();
         if message.is_request() {
-            self.pump().handle(refusal(id.as_ref())?);
+            self.pump().handle(refusal(id.as_ref()));
             return None;
         }
         let id = id.filter(|_| message.is_response())?;

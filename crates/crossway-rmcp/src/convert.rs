@@ -17,7 +17,7 @@ pub(crate) fn from_message<T: DeserializeOwned>(message: &Message) -> Result<T, 
 }
 
 /// The answer to a request that rmcp can't decode.
-pub(crate) fn refusal(id: Option<&RequestId>) -> Option<Message> {
+pub(crate) fn refusal(id: Option<&RequestId>) -> Message {
     let why = ErrorObject::new(ErrorCode::INVALID_PARAMS, "the request's parameters don't fit its method");
-    Message::error_of(id, &why).ok()
+    Message::error_of(id, &why)
 }

@@ -168,8 +168,6 @@ fn refuse(pipe: &duplex::End, message: &Message, error: &serde_json::Error) {
     if !message.is_request() {
         return;
     }
-    if let Some(answer) = refusal(message.id().as_ref()) {
-        // When the pipe is full or closed, the client is not waiting any more.
-        let _ = pipe.send(answer);
-    }
+    // When the pipe is full or closed, the client is not waiting any more.
+    let _ = pipe.send(refusal(message.id().as_ref()));
 }

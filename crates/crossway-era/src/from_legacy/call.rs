@@ -257,16 +257,16 @@ impl Call {
 
     fn refused(&mut self, id: &RequestId, error: Option<&[u8]>) -> Step {
         self.withdraw(Some(id));
-        let said: serde_json::Value =
-            error.and_then(|error| serde_json::from_slice(error).ok()).unwrap_or_default();
         let why = "the client did not answer what the server asked for";
-        let data = serde_json::json!({ "clientError": said });
-        Step::Done(error_of(&self.id, ErrorObject::new(ErrorCode::INTERNAL_ERROR, why).with_data(&data)))
+        let data = [br#"{"clientError":"#, error.unwrap_or(b"null"), b"}"].concat();
+        let error =
+            ErrorObject { data: Some(data.into()), ..ErrorObject::new(ErrorCode::INTERNAL_ERROR, why) };
+        Step::Done(error_of(&self.id, &error))
     }
 
     fn fail(&mut self, why: &'static str) -> Step {
         self.questions.clear();
-        Step::Done(error_of(&self.id, ErrorObject::new(ErrorCode::INTERNAL_ERROR, why)))
+        Step::Done(error_of(&self.id, &ErrorObject::new(ErrorCode::INTERNAL_ERROR, why)))
     }
 
     /// Drops all server requests. Those that the client has not answered are withdrawn.

@@ -59,7 +59,7 @@ pub use listening::{ListenEvent, Listening};
 use crate::capabilities::check_info;
 use crate::keys;
 use crate::limits::{SUBSCRIBED_URI, SUBSCRIPTIONS};
-use crate::messages::error_of;
+use crate::messages::{empty, error_of};
 
 /// The revision of the requests made for the client.
 pub const SPOKEN: Revision = Revision::V2026_07_28;
@@ -157,7 +157,7 @@ impl Session {
             Kind::Request => {
                 let Some(id) = message.id() else { return ClientAction::Nothing };
                 self.request(message, &id)
-                    .unwrap_or_else(|error| ClientAction::Answered(error_of(&id, error)))
+                    .unwrap_or_else(|error| ClientAction::Answered(error_of(&id, &error)))
             }
         }
     }
@@ -180,7 +180,7 @@ impl Session {
         }
         let discovered = match initialize::Discovered::read(answer) {
             Ok(discovered) => discovered,
-            Err(why) => return Some(error_of(&id, ErrorObject::new(ErrorCode::INTERNAL_ERROR, why))),
+            Err(why) => return Some(error_of(&id, &ErrorObject::new(ErrorCode::INTERNAL_ERROR, why))),
         };
         self.server = discovered.offer();
         self.client.set_log_level(self.server.has_logging.then(|| Bytes::from_static(UNASKED_LEVEL)));
@@ -382,11 +382,6 @@ fn refusal(why: &str) -> ErrorObject {
 
 fn bad_params(why: &'static str) -> ErrorObject {
     ErrorObject::new(ErrorCode::INVALID_PARAMS, why)
-}
-
-#[expect(clippy::expect_used, reason = "an id is valid JSON by its type")]
-fn empty(id: &RequestId) -> Message {
-    Message::result_of(id, b"{}").expect("valid by construction")
 }
 
 #[cfg(test)]

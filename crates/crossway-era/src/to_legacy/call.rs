@@ -9,10 +9,10 @@ use serde_json::Value;
 
 use super::results::Level;
 use super::url_elicitation::visits;
-use super::{ClientFeatures, MAY_ASK, answer, identity, pong, refuse, results};
+use super::{ClientFeatures, MAY_ASK, identity, pong, refuse, results};
 use crate::content;
 use crate::limits::QUESTIONS;
-use crate::messages::{error_for, error_of, is_change};
+use crate::messages::{answer, error_for, error_of, is_change};
 
 /// The member by which legacy servers announce the end of an elicitation. "Remove the `notifications/elicitation/complete` notification
 /// and the `elicitationId` field of URL mode elicitation requests" (2026-07-28, changelog).
@@ -269,7 +269,7 @@ impl Call {
             ErrorCode::MISSING_CLIENT_CAPABILITY,
             "the server has to ask the client, which has not said that it can be asked",
         );
-        error_of(&self.id, error.with_data(&serde_json::json!({ "requiredCapabilities": required })))
+        error_of(&self.id, &error.with_data(&serde_json::json!({ "requiredCapabilities": required })))
     }
 
     fn notification(&self, mut message: Message) -> Step {
@@ -314,7 +314,7 @@ impl Question {
 #[must_use]
 pub fn unanswered(request: &Message) -> Message {
     let error = ErrorObject::new(ErrorCode::INTERNAL_ERROR, "the client did not answer in time");
-    error_for(request, error)
+    error_for(request, &error)
 }
 
 /// A hash of the request's identity, with a random key: nobody outside can cause collisions.

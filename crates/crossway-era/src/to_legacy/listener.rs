@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use bytes::Bytes;
 use crossway_proto::{Message, Part, RequestId};
 
-use super::{Session, answer};
+use super::Session;
+use crate::messages::answer;
 use crate::{SubscriptionFilter, keys};
 
 /// One `subscriptions/listen`.

@@ -36,7 +36,7 @@ pub use url_elicitation::url_elicitation_refused;
 
 use crate::capabilities::without_null;
 use crate::keys::{self, TASK};
-use crate::messages::error_for;
+use crate::messages::{answer, empty, error_for};
 
 /// The methods in whose course a server may send requests (2026-07-28, basic/patterns/mrtr, Supported Requests).
 pub const MAY_ASK: [&str; 3] = ["tools/call", "prompts/get", "resources/read"];
@@ -259,16 +259,16 @@ pub fn identity(request: &Message) -> Vec<u8> {
 #[must_use]
 pub fn refuse(request: &Message) -> Message {
     let error = ErrorObject::new(ErrorCode::METHOD_NOT_FOUND, "there is no client that could be asked");
-    error_for(request, error)
+    error_for(request, &error)
 }
 
 /// The answer to the server's `ping`.
 #[must_use]
 pub fn pong(request: &Message) -> Message {
-    answer(&request.id().unwrap_or_else(|| RequestId::from(0)), b"{}")
+    empty(&request.id().unwrap_or_else(|| RequestId::from(0)))
 }
 
-#[expect(clippy::expect_used, reason = "its params are written here, or were scanned before")]
+#[expect(clippy::expect_used, reason = "all of its params are written here")]
 fn request(id: &RequestId, method: &str, params: &[u8]) -> Message {
     Message::request_of(id, method, Some(params)).expect("valid by construction")
 }
@@ -276,11 +276,6 @@ fn request(id: &RequestId, method: &str, params: &[u8]) -> Message {
 #[expect(clippy::expect_used, reason = "it has no params")]
 fn notification(method: &str) -> Message {
     Message::notification_of(method, None).expect("valid by construction")
-}
-
-#[expect(clippy::expect_used, reason = "its result is written here, or was scanned before")]
-fn answer(id: &RequestId, result: &[u8]) -> Message {
-    Message::result_of(id, result).expect("valid by construction")
 }
 
 #[cfg(test)]

@@ -27,7 +27,7 @@ fn modern(method: &str, capabilities: &str, rest: &str) -> Message {
 }
 
 fn error_of(error: ErrorObject) -> String {
-    text(&crate::messages::error_of(&RequestId::from(1), error))
+    text(&crate::messages::error_of(&RequestId::from(1), &error))
 }
 
 fn call(method: &str, capabilities: &str) -> Call {

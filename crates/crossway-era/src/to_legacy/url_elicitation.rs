@@ -4,7 +4,6 @@ use crossway_proto::{ErrorCode, ErrorObject, Message, Part, RequestId};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::request;
 use crate::limits::QUESTIONS;
 use crate::messages::error_for;
 
@@ -55,9 +54,9 @@ pub(super) fn visits(error: &Message) -> Option<Vec<Message>> {
     }
     let requests = visits.iter().map(|Visit { url, message, .. }| {
         let params = format!(r#"{{"mode":"url","url":{},"message":{}}}"#, url.get(), message.get());
-        request(&RequestId::from(0), "elicitation/create", params.as_bytes())
+        Message::request_of(&RequestId::from(0), "elicitation/create", Some(params.as_bytes())).ok()
     });
-    Some(requests.collect())
+    requests.collect()
 }
 
 /// The error for a retried call whose user declined the URL elicitation: repeating the call would only elicit again. `None`: the call may
@@ -79,5 +78,5 @@ pub fn url_elicitation_refused(second: &Message) -> Option<Message> {
         ErrorCode::INTERNAL_ERROR,
         "the server does not answer before the user has been to the URL that it gave, which the user has not agreed to",
     );
-    Some(error_for(second, error))
+    Some(error_for(second, &error))
 }

@@ -141,7 +141,7 @@ fn refused(request: &Message) -> Message {
     let why = "the requestState is not valid here: it was used, has expired, or is of another request";
     let error = ErrorObject::new(ErrorCode::INVALID_PARAMS, why);
     let id = request.id().unwrap_or_else(|| RequestId::from(0));
-    Message::error_of(Some(&id), &error).unwrap_or_else(|_| request.clone())
+    Message::error_of(Some(&id), &error)
 }
 
 #[cfg(test)]

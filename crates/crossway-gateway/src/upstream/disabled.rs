@@ -43,8 +43,7 @@ impl Connection for WithoutLink {
         if message.is_method("tools/call") && message.name().is_some_and(|name| self.tools.contains(&*name)) {
             let name = message.name().unwrap_or_default();
             let error = ErrorObject::new(ErrorCode::INVALID_PARAMS, format!("Unknown tool: {name}"));
-            return Message::error_of(message.id().as_ref(), &error)
-                .map_or_else(|_| Reply::accepted(), Reply::once);
+            return Reply::once(Message::error_of(message.id().as_ref(), &error));
         }
         if !message.is_method("tools/list") {
             return self.link.call(call);

@@ -44,9 +44,8 @@ pub(super) fn preflight(told: HeaderMap) -> Response<Body> {
 }
 
 /// A refusal, with a JSON-RPC error that gives the reason.
-#[expect(clippy::expect_used, reason = "the data of refusals is written by serde_json")]
 pub(super) fn refuse(refusal: &Refusal, id: Option<&RequestId>) -> Response<Body> {
-    let error = Message::error_of(id, &refusal.to_error()).expect("valid by construction");
+    let error = Message::error_of(id, &refusal.to_error());
     let mut response = Response::new(Body::text(error.to_bytes()));
     *response.status_mut() = refusal.status;
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));

@@ -35,7 +35,7 @@ impl NotPermitted {
             Self::Method => ErrorCode::METHOD_NOT_FOUND,
             Self::Lookalike => ErrorCode::INVALID_REQUEST,
         };
-        let error = Message::error_of(request.id().as_ref(), &ErrorObject::new(code, self.to_string()));
-        error.map_or_else(|_| Reply::accepted(), Reply::once)
+        let error = ErrorObject::new(code, self.to_string());
+        Reply::once(Message::error_of(request.id().as_ref(), &error))
     }
 }

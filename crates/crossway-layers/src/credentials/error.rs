@@ -45,6 +45,6 @@ impl NotSupplied {
         let ask = missing.ask().unwrap_or("ask your administrator for it");
         let error = ErrorObject::new(ErrorCode::NOT_SENT, format!("{} {what}: {ask}", missing.upstream()));
         let error = error.with_data(&json!({ "outcome": "not sent", "credential": "missing" }));
-        Message::error_of(Some(id), &error).map_or_else(|_| Reply::accepted(), Reply::once)
+        Reply::once(Message::error_of(Some(id), &error))
     }
 }

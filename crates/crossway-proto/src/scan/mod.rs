@@ -234,6 +234,16 @@ pub(crate) fn elements(text: &[u8], limits: &Limits) -> Result<Vec<Range<usize>>
     Ok(found)
 }
 
+/// Whether a text is one JSON value, whatever it is and however deep.
+pub(crate) fn is_value(text: &[u8]) -> bool {
+    let mut cursor = Cursor::new(text, usize::MAX);
+    let is_read = cursor.value(0).is_ok();
+    cursor.skip_whitespace();
+    is_read
+        && cursor.peek().is_none()
+        && (cursor.saw_only_ascii() || simdutf8::basic::from_utf8(text).is_ok())
+}
+
 /// A member of an object.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Member {

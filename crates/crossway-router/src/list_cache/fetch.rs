@@ -67,9 +67,7 @@ impl Failure {
                 let unsent = CallError::not_sent(reason);
                 Reply::failed(error.retry_after().into_iter().fold(unsent, CallError::with_retry_after))
             }
-            Self::Refused(error) => {
-                Message::error_of(Some(id), error).map_or_else(|_| Reply::accepted(), Reply::once)
-            }
+            Self::Refused(error) => Reply::once(Message::error_of(Some(id), error)),
         }
     }
 }

@@ -73,7 +73,7 @@ impl Connection {
                         true => format!("there is no {method} here"),
                         false => format!("several servers as one have no {method}; ask one of them alone"),
                     };
-                    Reply::once(error_of(&id, ErrorObject::new(ErrorCode::METHOD_NOT_FOUND, why)))
+                    Reply::once(error_of(&id, &ErrorObject::new(ErrorCode::METHOD_NOT_FOUND, why)))
                 }
             },
             None => Reply::accepted(),
@@ -344,5 +344,5 @@ fn id_of(request: &Message) -> RequestId {
 /// The answer about what nobody has, as servers say it.
 fn unknown(request: &Message, what: &str, name: &str) -> Message {
     let name: String = name.chars().take(200).collect();
-    error_of(&id_of(request), ErrorObject::new(ErrorCode::INVALID_PARAMS, format!("Unknown {what}: {name}")))
+    error_of(&id_of(request), &ErrorObject::new(ErrorCode::INVALID_PARAMS, format!("Unknown {what}: {name}")))
 }

@@ -42,7 +42,7 @@ pub(super) fn listen(router: Router, message: Message, context: Context) -> Repl
     let id = message.id().unwrap_or_else(|| RequestId::from(0));
     let filter = match SubscriptionFilter::of(&message) {
         Ok(filter) => filter,
-        Err(malformed) => return Reply::once(error_of(&id, malformed)),
+        Err(malformed) => return Reply::once(error_of(&id, &malformed)),
     };
     Reply::pending(async move {
         let has_lists = kinds(&filter).next().is_some();

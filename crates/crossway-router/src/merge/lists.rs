@@ -96,7 +96,7 @@ impl Router {
         let id = request.id().unwrap_or_else(|| RequestId::from(0));
         let page = match page_of(request) {
             Ok(page) => page,
-            Err(error) => return error_of(&id, error),
+            Err(error) => return error_of(&id, &error),
         };
         let seen = self.seen(request, context);
         let merged = self.merged_of(kind, &seen, request, context).await;
@@ -107,7 +107,7 @@ impl Router {
                 answer.set_id(&id);
                 answer
             }
-            None => error_of(&id, bad_cursor()),
+            None => error_of(&id, &bad_cursor()),
         }
     }
 
@@ -448,6 +448,6 @@ impl Merged {
     }
 }
 
-pub(super) fn error_of(id: &RequestId, error: ErrorObject) -> Message {
-    Message::error_of(Some(id), &error).unwrap_or_else(|_| unreachable!("its data, if any, is JSON"))
+pub(super) fn error_of(id: &RequestId, error: &ErrorObject) -> Message {
+    Message::error_of(Some(id), error)
 }

@@ -253,8 +253,7 @@ fn unknown_state(message: &Message) -> Message {
 
 fn error_for(message: &Message, error: ErrorObject) -> Message {
     let id = message.id().unwrap_or_else(|| RequestId::from(0));
-    // Its data, if it has any, was written by us.
-    Message::error_of(Some(&id), &error).unwrap_or_else(|_| to_legacy::refuse(message))
+    Message::error_of(Some(&id), &error)
 }
 
 /// A failure as those may see it whose session is not the one with the server: that theirs has ended would be wrong. A server that

@@ -171,9 +171,7 @@ impl<'a, O: Outlet> Intake<'a, O> {
             Head::Asked(Some(id)) => {
                 // It waits for an answer to what nobody has read.
                 let error = ErrorObject::new(ErrorCode::INVALID_REQUEST, why.to_owned());
-                if let Ok(answer) = Message::error_of(Some(&id), &error) {
-                    let _ = self.mux.outlet().send(answer);
-                }
+                let _ = self.mux.outlet().send(Message::error_of(Some(&id), &error));
             }
             Head::Unknown => return false,
         }

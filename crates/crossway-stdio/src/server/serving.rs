@@ -203,10 +203,9 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Serving<R, W> {
     /// Tells the client that a line is no message.
     fn refuse(&mut self, id: Option<RequestId>, code: ErrorCode, message: String) {
         tracing::debug!(code = code.0, message, "a line of the client is no message");
-        if let Ok(error) = Message::error_of(id.as_ref(), &ErrorObject::new(code, message)) {
-            self.refusals += error.len();
-            self.out.push(Line::new(&error, None));
-        }
+        let error = Message::error_of(id.as_ref(), &ErrorObject::new(code, message));
+        self.refusals += error.len();
+        self.out.push(Line::new(&error, None));
     }
 
     /// The client says no more. What it has asked is answered; what it listens to would never end.

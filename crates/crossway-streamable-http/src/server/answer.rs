@@ -60,7 +60,7 @@ pub(crate) fn preflight(told: HeaderMap) -> Response<Body> {
 
 /// A refusal, as the error for the request `id`, or for no request in particular.
 pub(crate) fn refusal(refusal: &Refusal, id: Option<&RequestId>) -> Response<Body> {
-    let response = message(refusal.status, &error(id, &refusal.to_error()));
+    let response = message(refusal.status, &Message::error_of(id, &refusal.to_error()));
     match refusal.status {
         StatusCode::SERVICE_UNAVAILABLE => retry_after(response, super::limits::RETRY_AFTER),
         _ => response,
@@ -69,7 +69,7 @@ pub(crate) fn refusal(refusal: &Refusal, id: Option<&RequestId>) -> Response<Bod
 
 /// A refusal of a method, with the allowed ones.
 pub(crate) fn not_allowed(allowed: &'static str, why: &'static str) -> Response<Body> {
-    let error = error(None, &ErrorObject::new(ErrorCode::INVALID_REQUEST, why));
+    let error = Message::error_of(None, &ErrorObject::new(ErrorCode::INVALID_REQUEST, why));
     let mut response = message(StatusCode::METHOD_NOT_ALLOWED, &error);
     response.headers_mut().insert(ALLOW, HeaderValue::from_static(allowed));
     response
@@ -105,9 +105,4 @@ pub(crate) fn with_session(mut response: Response<Body>, id: HeaderValue) -> Res
 fn retry_after(mut response: Response<Body>, seconds: u64) -> Response<Body> {
     response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
     response
-}
-
-#[expect(clippy::expect_used, reason = "the data of these errors is written by serde_json")]
-fn error(id: Option<&RequestId>, error: &ErrorObject) -> Message {
-    Message::error_of(id, error).expect("valid by construction")
 }

@@ -39,7 +39,7 @@ fn answer(request: &Message) -> Option<Message> {
     let id = request.id()?;
     let arguments: Value =
         serde_json::from_slice(request.arguments().ok().flatten().unwrap_or(b"{}")).ok()?;
-    let fail = |code, why: &str| Message::error_of(Some(&id), &ErrorObject::new(code, why.to_owned())).ok();
+    let fail = |code, why: &str| Some(Message::error_of(Some(&id), &ErrorObject::new(code, why.to_owned())));
     let result = match request.method()?.as_ref() {
         "initialize" => json!({
             "protocolVersion": "2025-11-25", "capabilities": { "tools": {} },

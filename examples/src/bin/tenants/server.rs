@@ -53,7 +53,7 @@ fn answer(request: &Message, token: &str) -> Option<Message> {
         "tools/call" => json!({ "content": [{ "type": "text", "text": token }] }),
         method => {
             let error = ErrorObject::new(ErrorCode::METHOD_NOT_FOUND, format!("no method {method}"));
-            return Message::error_of(Some(&id), &error).ok();
+            return Some(Message::error_of(Some(&id), &error));
         }
     };
     Message::result_of(&id, result.to_string().as_bytes()).ok()
