@@ -5,8 +5,8 @@ use std::fmt;
 
 /// The text of an error, and whether it may be shown to callers.
 ///
-/// String literals are public. Text assembled at run time counts as private, since it may contain host names, paths or system errors,
-/// unless it is made by [`public`](Self::public). Gateways show private text to operators only.
+/// String literals are public. Of a text that is made at run time, who makes it says which it is: it may contain host names, paths or
+/// errors of the system. Gateways show private text to operators only.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ErrorText {
     words: Cow<'static, str>,
@@ -21,9 +21,15 @@ impl ErrorText {
         Self { words: words.into(), is_public: true }
     }
 
-    /// Appends text. Append public text only: whether the whole is public does not change.
+    /// Text that only operators may see.
     #[must_use]
-    pub fn and(self, words: &str) -> Self {
+    pub fn private(words: impl Into<String>) -> Self {
+        Self { words: Cow::Owned(words.into()), is_public: false }
+    }
+
+    /// Appends text that would be [public](Self::public) by itself: whether the whole is public does not change.
+    #[must_use]
+    pub fn and_public(self, words: &str) -> Self {
         Self { words: format!("{}{words}", self.words).into(), ..self }
     }
 
@@ -37,12 +43,6 @@ impl ErrorText {
 impl From<&'static str> for ErrorText {
     fn from(words: &'static str) -> Self {
         Self::public(words)
-    }
-}
-
-impl From<String> for ErrorText {
-    fn from(words: String) -> Self {
-        Self { words: words.into(), is_public: false }
     }
 }
 

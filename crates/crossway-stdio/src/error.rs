@@ -72,7 +72,7 @@ impl StartError {
     pub(crate) fn why(&self) -> ErrorText {
         match self {
             Self::Exited(exit) if exit.last_lines.is_empty() => ErrorText::public(self.to_string()),
-            _ => self.describe().into(),
+            _ => ErrorText::private(self.describe()),
         }
     }
 }
@@ -91,7 +91,11 @@ impl Exit {
 
     /// The error text of calls in flight. The status may be shown to anybody; the last lines may contain secrets.
     pub(crate) fn why(&self) -> ErrorText {
-        if self.last_lines.is_empty() { ErrorText::public(self.to_string()) } else { self.to_string().into() }
+        if self.last_lines.is_empty() {
+            ErrorText::public(self.to_string())
+        } else {
+            ErrorText::private(self.to_string())
+        }
     }
 
     /// The exit status; `None` if the child closed its output and did not exit.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use crossway_proto::Kind;
 use crossway_router::Reinitialize;
 use crossway_router::guard::IdleTimeout;
-use crossway_service::{Ask, Call, CallError, Connection, Link, Reason, Reply, Scope, Upstream};
+use crossway_service::{Ask, Call, CallError, Connection, ErrorText, Link, Reason, Reply, Scope, Upstream};
 use crossway_stdio::{OwnStdio, ServeOptions};
 use tokio::sync::Notify;
 
@@ -89,7 +89,9 @@ impl Connection for Refusing {
         match &call.ask {
             Ask::Message(message) if message.kind() == Kind::Request => {
                 self.has_told.notify_one();
-                Reply::failed(CallError::not_sent(Reason::Unavailable(self.why.to_string().into())))
+                Reply::failed(CallError::not_sent(Reason::Unavailable(ErrorText::private(
+                    self.why.to_string(),
+                ))))
             }
             Ask::Listen => {
                 let has_told = Arc::clone(&self.has_told);

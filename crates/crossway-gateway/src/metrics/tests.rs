@@ -267,7 +267,7 @@ fn recorded() -> (Arc<std::sync::Mutex<Vec<u8>>>, impl tracing::Subscriber + Sen
 #[tokio::test(start_paused = true)]
 async fn a_failure_of_which_callers_are_not_told_why_is_logged_once_in_a_while_by_tenant_upstream_and_cause()
 {
-    use crossway_service::{CallError, Reason};
+    use crossway_service::{CallError, ErrorText, Reason};
 
     let refused = |status| Reason::Refused { status, retry_after: None };
     let (text, subscriber) = recorded();
@@ -278,7 +278,7 @@ async fn a_failure_of_which_callers_are_not_told_why_is_logged_once_in_a_while_b
         meter.failed(&CallError::not_sent(reason));
         String::from_utf8(std::mem::take(&mut *text.lock().unwrap())).unwrap()
     };
-    let away = || Reason::Unavailable("http://10.0.0.7:8000: refused".to_owned().into());
+    let away = || Reason::Unavailable(ErrorText::private("http://10.0.0.7:8000: refused"));
     for (tenant, upstream, reason, why) in [
         ("acme", "wiki", away(), "http://10.0.0.7:8000: refused"),
         ("acme", "wiki", refused(401), "HTTP status 401"),

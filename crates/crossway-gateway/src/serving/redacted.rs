@@ -49,7 +49,7 @@ mod tests {
             told(&RunError::from(StartError::WorkingDirectory { path: "globex".into() })),
         ] {
             for reason in [Reason::Unavailable, Reason::Ended, Reason::InvalidAnswer, Reason::OverLimit] {
-                let error = CallError::unknown(reason(foreign.clone().into()))
+                let error = CallError::unknown(reason(ErrorText::private(foreign.clone())))
                     .with_retry_after(Duration::from_secs(3));
                 let told = error.clone().redacted(FOR_OPERATORS);
                 assert_eq!(*told.reason(), reason(FOR_OPERATORS.into()), "{foreign}");

@@ -3,7 +3,9 @@
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 
-use crossway_service::{Call, CallError, Closing, Connection, Link, Reason, Reply, Scope, Upstream};
+use crossway_service::{
+    Call, CallError, Closing, Connection, ErrorText, Link, Reason, Reply, Scope, Upstream,
+};
 use tokio::sync::watch;
 
 use crate::limits::UPSTREAM_PATIENCE;
@@ -46,7 +48,7 @@ impl PendingUpstream {
         match state.await {
             Ok(Ok(state)) => match &*state {
                 State::Here(upstream) => Ok(Arc::clone(upstream)),
-                State::Failing(why) => Err(Reason::Unavailable(why.clone().into())),
+                State::Failing(why) => Err(Reason::Unavailable(ErrorText::private(why.clone()))),
                 State::Waiting => Err(Reason::Closing),
             },
             Ok(Err(_)) => Err(Reason::Closing),

@@ -4,7 +4,7 @@ use std::error::Error as StdError;
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use crossway_service::{CallError, Outcome, Reason};
+use crossway_service::{CallError, ErrorText, Outcome, Reason};
 use http::{HeaderName, StatusCode};
 
 /// An error in the URL or the options of an upstream.
@@ -111,7 +111,7 @@ impl OpenError {
                 Self::Status { status, retry_after } => {
                     Reason::Refused { status: status.as_u16(), retry_after: *retry_after }
                 }
-                error => Reason::Unavailable(chain(error).into()),
+                error => Reason::Unavailable(ErrorText::private(chain(error))),
             },
             Outcome::NotSent,
         )

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use crossway_proto::sse::{self, SseEvent};
 use crossway_proto::{CallKey, Calls, Incoming, Kind, Message, RequestId, Revision};
-use crossway_service::{CallError, Mux, Reason};
+use crossway_service::{CallError, ErrorText, Mux, Reason};
 use futures_util::future::{Either, select};
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use http::{HeaderName, HeaderValue};
@@ -189,7 +189,7 @@ impl Live {
             Ok(incoming) => self.accept(incoming),
             Err(error) => {
                 tracing::warn!(%error, "an HTTP+SSE server sent what is no message");
-                self.blame(&head, &Reason::InvalidAnswer(error.to_string().into()));
+                self.blame(&head, &Reason::InvalidAnswer(ErrorText::private(error.to_string())));
             }
         }
     }

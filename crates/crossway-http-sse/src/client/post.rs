@@ -6,7 +6,7 @@ use std::time::Duration;
 use crossway_proto::http_rules::content_encoding::coding;
 use crossway_proto::http_rules::content_type::BodyKind;
 use crossway_proto::{Incoming, Kind, Message};
-use crossway_service::{CallError, Reason};
+use crossway_service::{CallError, ErrorText, Reason};
 use http::header::{LOCATION, RETRY_AFTER};
 use http::{HeaderMap, Method, Request, Response, StatusCode, Uri};
 use http_body_util::Full;
@@ -80,7 +80,7 @@ pub(super) async fn post(
             Ok(Some(text)) => text,
             Ok(None) => return Err(CallError::unknown(Reason::InvalidAnswer("it is too long".into()))),
             Err(error) => {
-                let lost = CallError::unknown(Reason::Ended(chain(&error).into()));
+                let lost = CallError::unknown(Reason::Ended(ErrorText::private(chain(&error))));
                 return Err(refusal.unwrap_or(lost));
             }
         };
@@ -110,8 +110,14 @@ async fn send(shared: &Shared, mut request: Outgoing) -> Result<(Box<Wire>, Resp
             Err(fault) => match fault.unsent {
                 // The server had closed the connection meanwhile.
                 Some(unsent) if !is_fresh => request = *unsent,
-                Some(_) => return Err(CallError::not_sent(Reason::Unavailable(chain(&fault.error).into()))),
-                None => return Err(CallError::unknown(Reason::Ended(chain(&fault.error).into()))),
+                Some(_) => {
+                    return Err(CallError::not_sent(Reason::Unavailable(ErrorText::private(chain(
+                        &fault.error,
+                    )))));
+                }
+                None => {
+                    return Err(CallError::unknown(Reason::Ended(ErrorText::private(chain(&fault.error)))));
+                }
             },
         }
     }

@@ -198,13 +198,13 @@ async fn whatever_ends_a_call_is_recorded_once() {
 
 #[tokio::test]
 async fn why_a_call_failed_is_on_record_without_addresses() {
-    use crossway_service::{CallError, Connection, Link, Reason, Reply};
+    use crossway_service::{CallError, Connection, ErrorText, Link, Reason, Reply};
 
     struct Failing;
     impl Connection for Failing {
         fn call(&self, _: crossway_service::Call) -> Reply {
             let foreign = "http://10.0.0.7:8000: connection refused".to_owned();
-            Reply::failed(CallError::not_sent(Reason::Unavailable(foreign.into())))
+            Reply::failed(CallError::not_sent(Reason::Unavailable(ErrorText::private(foreign))))
         }
     }
     let (log, mut writer) = log(AuditOptions::default());

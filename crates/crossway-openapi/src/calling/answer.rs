@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::time::{Duration, SystemTime};
 
 use crossway_proto::http_rules::content_encoding::coding;
-use crossway_service::{CallError, Outcome, Reason};
+use crossway_service::{CallError, ErrorText, Outcome, Reason};
 use http::{HeaderMap, header};
 use serde_json::value::RawValue;
 
@@ -50,7 +50,7 @@ pub(crate) fn result_of(answer: &Incoming, is_structured: bool) -> Result<ToolRe
     }
     if let Some(coding) = coding(&answer.headers) {
         let what = format!("it is encoded as {coding}, which was not asked for");
-        return Err(CallError::answered(Reason::InvalidAnswer(what.into())));
+        return Err(CallError::answered(Reason::InvalidAnswer(ErrorText::private(what))));
     }
     let kind = kind(&mime);
     if kind == BodyKind::Json {
@@ -58,7 +58,7 @@ pub(crate) fn result_of(answer: &Incoming, is_structured: bool) -> Result<ToolRe
             Ok(value) => Ok(ToolResult::json(value, is_structured)),
             Err(error) => {
                 let what = format!("it says that it is JSON, and is not: {error}");
-                Err(CallError::answered(Reason::InvalidAnswer(what.into())))
+                Err(CallError::answered(Reason::InvalidAnswer(ErrorText::private(what))))
             }
         };
     }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use crossway_dial::{Dialer, Forward, Proxies};
 use crossway_proto::http_rules::content_encoding;
-use crossway_service::{CallError, Reason};
+use crossway_service::{CallError, ErrorText, Reason};
 use http::{HeaderMap, Method, Request, StatusCode, Uri, header};
 use http_body::Body;
 use http_body_util::{BodyExt, Full};
@@ -137,7 +137,7 @@ impl HttpClient {
             if error.is_connect() {
                 return unavailable(&origin, &explain(&error));
             }
-            CallError::unknown(Reason::Ended(format!("{origin}: {}", explain(&error)).into()))
+            CallError::unknown(Reason::Ended(ErrorText::private(format!("{origin}: {}", explain(&error)))))
         })?;
         let (head, body) = response.into_parts();
         if let Some(refused) = forward.and_then(|by| by.refused(head.status)) {
@@ -146,7 +146,7 @@ impl HttpClient {
         let most = if head.status.is_success() { most } else { most.min(limits::ERROR_BYTES) };
         let (body, is_cut) = read(body, most).await.map_err(|error| {
             let what = format!("{origin}: the connection broke within the answer: {}", explain(&error));
-            CallError::unknown(Reason::Ended(what.into()))
+            CallError::unknown(Reason::Ended(ErrorText::private(what)))
         })?;
         let location = led_to(&asked, &head.headers).map(|uri| uri.path().to_owned());
         let location = location.filter(|path| path.len() <= limits::LOCATION_BYTES);
@@ -253,7 +253,7 @@ pub(crate) fn origin(uri: &Uri) -> String {
 }
 
 fn unavailable(origin: &str, what: &str) -> CallError {
-    CallError::not_sent(Reason::Unavailable(format!("{origin}: {what}").into()))
+    CallError::not_sent(Reason::Unavailable(ErrorText::private(format!("{origin}: {what}"))))
 }
 
 /// An error with its causes, in one line.

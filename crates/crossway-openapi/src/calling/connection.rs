@@ -4,7 +4,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use crossway_proto::{ErrorCode, ErrorObject, Message, Part, RequestId, Revision};
-use crossway_service::{Ask, Call, CallError, Connection, Context, Reason, Reply};
+use crossway_service::{Ask, Call, CallError, Connection, Context, ErrorText, Reason, Reply};
 use futures_util::StreamExt;
 use futures_util::future::ready;
 use futures_util::stream::{once, pending, unfold};
@@ -191,7 +191,9 @@ fn listen(id: RequestId, changes: Option<watch::Receiver<u64>>) -> Reply {
 fn answer(id: &RequestId, result: &[u8]) -> Reply {
     match Message::result_of(id, result) {
         Ok(message) => Reply::once(message),
-        Err(error) => Reply::failed(CallError::answered(Reason::InvalidAnswer(error.to_string().into()))),
+        Err(error) => {
+            Reply::failed(CallError::answered(Reason::InvalidAnswer(ErrorText::private(error.to_string()))))
+        }
     }
 }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use crossway_era::from_legacy::SPOKEN;
 use crossway_proto::{ErrorCode, ErrorObject, Kind, Message, Part, RequestId};
-use crossway_service::{Call, CallError, Reason, Reply};
+use crossway_service::{Call, CallError, ErrorText, Reason, Reply};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::Value;
@@ -90,7 +90,7 @@ impl Entry {
             }
             let page = read_page(kind, &answer).ok_or_else(|| {
                 let why = format!("that to {} is no list", kind.method());
-                Failure::Call(CallError::answered(Reason::InvalidAnswer(why.into())))
+                Failure::Call(CallError::answered(Reason::InvalidAnswer(ErrorText::private(why))))
             })?;
             bytes += answer.len();
             ttl = ttl.min(page.ttl_ms);

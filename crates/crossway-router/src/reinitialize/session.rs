@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use bytes::Bytes;
 use crossway_era::to_legacy;
 use crossway_proto::{Kind, Message, ParseError, Part, RequestId};
-use crossway_service::{Call, CallError, Context, Link, Reason, Scope, Upstream};
+use crossway_service::{Call, CallError, Context, ErrorText, Link, Reason, Scope, Upstream};
 use tokio::time::{Instant, timeout};
 
 use crate::limits::{OPEN_TIME, RENEW_PAUSE, RENEWED_SUBSCRIPTIONS};
@@ -179,7 +179,8 @@ impl Session {
 async fn ask(link: &Link, context: &Context, method: &str, params: &Bytes) -> Result<Message, CallError> {
     // "The request ID **MUST NOT** have been previously used by the requestor within the same session" (2025-11-25, basic, Requests).
     static NEXT: AtomicU64 = AtomicU64::new(1);
-    let unreadable = |error: ParseError| CallError::not_sent(Reason::InvalidAnswer(error.to_string().into()));
+    let unreadable =
+        |error: ParseError| CallError::not_sent(Reason::InvalidAnswer(ErrorText::private(error.to_string())));
     let number = NEXT.fetch_add(1, Ordering::Relaxed);
     let id = RequestId::from(format!("crossway-renewed-{number}").as_str());
     let request = Message::request_of(&id, method, Some(params)).map_err(unreadable)?;
@@ -196,7 +197,7 @@ async fn ask(link: &Link, context: &Context, method: &str, params: &Bytes) -> Re
             Kind::Notification => {}
         }
     }
-    Err(CallError::answered(Reason::InvalidAnswer(format!("it refuses {method}").into())))
+    Err(CallError::answered(Reason::InvalidAnswer(ErrorText::private(format!("it refuses {method}")))))
 }
 
 async fn tell(link: &Link, context: &Context, message: Result<Message, ParseError>) {

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crossway_era::to_legacy::{self, ClientFeatures, Level, Session};
 use crossway_proto::{Message, RequestId};
-use crossway_service::{Call, CallError, Context, Link, Origin, Reason, Reply};
+use crossway_service::{Call, CallError, Context, ErrorText, Link, Origin, Reason, Reply};
 use tokio::sync::{OnceCell, watch};
 use tokio::time::{Instant, timeout};
 
@@ -146,8 +146,9 @@ impl Member {
 
     async fn shake_hands(self: &Arc<Self>) -> Result<Session, CallError> {
         let answer = self.ask_in_time(Session::opening(&self.asks)).await?;
-        let session = Session::opened(&answer)
-            .map_err(|error| CallError::not_sent(Reason::Unavailable(error.to_string().into())))?;
+        let session = Session::opened(&answer).map_err(|error| {
+            CallError::not_sent(Reason::Unavailable(ErrorText::private(error.to_string())))
+        })?;
         let mut told = self.send(Session::initialized());
         while let Some(Ok(_)) = told.next().await {}
         tokio::spawn(attend(Arc::downgrade(self), self.link.call(Call::listen(self.context()))));

@@ -81,7 +81,7 @@ impl Shared {
             Phase::Down { until, is_supervised: false, .. } if *until <= Instant::now() => return Err(None),
             Phase::Down { error, until, .. } => {
                 let pause = until.saturating_duration_since(Instant::now()).as_millis();
-                Reason::Unavailable(error.why().and(&format!("; it is started again in {pause} ms")))
+                Reason::Unavailable(error.why().and_public(&format!("; it is started again in {pause} ms")))
             }
             Phase::Legacy => Reason::LegacyOnly,
             Phase::Closed => Reason::Closing,

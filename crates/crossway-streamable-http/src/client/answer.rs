@@ -52,10 +52,10 @@ pub(super) async fn read(
             Ok(Answer::Stream(Box::new(Events::new(Arc::clone(session), body, decoder))))
         }
         BodyKind::Unsaid => Err(invalid("it has no content type")),
-        _ => Err(invalid(format!(
+        _ => Err(invalid(ErrorText::private(format!(
             "its content type is {}, neither application/json nor text/event-stream",
             printable(head.headers.get(header::CONTENT_TYPE))
-        ))),
+        )))),
     }
 }
 
@@ -183,7 +183,7 @@ pub(super) fn broken(error: BodyError) -> CallError {
     CallError::unknown(match error {
         BodyError::TooLong(_) => Reason::InvalidAnswer(ErrorText::public(error.to_string())),
         BodyError::Broken(error) => {
-            Reason::Ended(format!("the connection broke within the answer: {error}").into())
+            Reason::Ended(ErrorText::private(format!("the connection broke within the answer: {error}")))
         }
         BodyError::Silent(_) => Reason::Ended(ErrorText::public(format!("within the answer, {error}"))),
     })
@@ -195,7 +195,7 @@ pub(super) fn invalid(what: impl Into<ErrorText>) -> CallError {
 
 /// An answer that is compressed, though it was to come as it is.
 pub(super) fn encoded(coding: &str) -> CallError {
-    invalid(format!("it is encoded as {coding}, which was not asked for"))
+    invalid(ErrorText::private(format!("it is encoded as {coding}, which was not asked for")))
 }
 
 /// What may be quoted of a header in an error: a short piece of plain text.

@@ -190,7 +190,7 @@ impl Exchange {
         if self.kind.is_modern || events.last_event_id().is_none() {
             return Err(open::unanswered(match error {
                 None => ErrorText::public(""),
-                Some(error @ BodyError::Broken(_)) => format!("({error})").into(),
+                Some(error @ BodyError::Broken(_)) => ErrorText::private(format!("({error})")),
                 Some(error) => ErrorText::public(format!("({error})")),
             }));
         }

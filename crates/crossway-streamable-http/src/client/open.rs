@@ -198,5 +198,9 @@ pub(super) fn is_transient(status: StatusCode) -> bool {
 pub(super) fn unanswered(more: impl Into<ErrorText>) -> CallError {
     let more = more.into();
     let what = format!("the stream ended without the answer {more}").trim_end().to_owned();
-    CallError::unknown(Reason::Ended(if more.is_public() { ErrorText::public(what) } else { what.into() }))
+    CallError::unknown(Reason::Ended(if more.is_public() {
+        ErrorText::public(what)
+    } else {
+        ErrorText::private(what)
+    }))
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crossway_proto::{ErrorCode, Kind, Message, RequestId, Revision};
-use crossway_service::{CallError, Reason, Scope};
+use crossway_service::{CallError, ErrorText, Reason, Scope};
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use serde::Deserialize;
 
@@ -164,8 +164,9 @@ impl Prober {
         patience: Duration,
     ) -> Result<Probed, ProbeError> {
         let id = RequestId::from(format!("crossway-probe-{method}").as_str());
-        let request = Message::request_of(&id, method, Some(params.as_bytes()))
-            .map_err(|error| CallError::not_sent(Reason::InvalidAnswer(error.to_string().into())))?;
+        let request = Message::request_of(&id, method, Some(params.as_bytes())).map_err(|error| {
+            CallError::not_sent(Reason::InvalidAnswer(ErrorText::private(error.to_string())))
+        })?;
         let asking = async {
             let response = self.post(&request, version).await?;
             let status = response.head.status;

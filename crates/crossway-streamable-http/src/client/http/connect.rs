@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crossway_dial::{Dialer, Proxies};
-use crossway_service::Reason;
+use crossway_service::{ErrorText, Reason};
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioIo;
 use rustls::ClientConfig;
@@ -96,7 +96,7 @@ impl Connector {
 }
 
 pub(super) fn unavailable(endpoint: &Endpoint, what: &str) -> Reason {
-    Reason::Unavailable(format!("{}: {what}", endpoint.origin()).into())
+    Reason::Unavailable(ErrorText::private(format!("{}: {what}", endpoint.origin())))
 }
 
 /// Formats an error and its causes as one line.

@@ -123,10 +123,10 @@ impl HttpClient {
             return Err(invalid(ErrorText::public(what)));
         };
         if !target.has_origin_of(&self.endpoint) {
-            return Err(invalid(format!(
+            return Err(invalid(ErrorText::private(format!(
                 "it redirects to another origin, {}, which is not followed; if that is the server, use its URL",
                 target.origin()
-            )));
+            ))));
         }
         let keeps_method = matches!(status, StatusCode::TEMPORARY_REDIRECT | StatusCode::PERMANENT_REDIRECT);
         if !keeps_method && *method != Method::GET {
@@ -212,13 +212,12 @@ impl HttpClient {
             return CallError::not_sent(unavailable(&self.endpoint, &explain(error)));
         }
         if error.is_parse() {
-            return CallError::unknown(Reason::InvalidAnswer(
-                format!("its head is not valid HTTP: {}", explain(error)).into(),
-            ));
+            let what = format!("its head is not valid HTTP: {}", explain(error));
+            return CallError::unknown(Reason::InvalidAnswer(ErrorText::private(what)));
         }
         let what =
             format!("{}: the connection broke before the answer: {}", self.endpoint.origin(), explain(error));
-        CallError::unknown(Reason::Ended(what.into()))
+        CallError::unknown(Reason::Ended(ErrorText::private(what)))
     }
 
     /// Returns a connection that accepts a request now.
