@@ -6,6 +6,7 @@ use clap::{Parser, Subcommand};
 
 mod compare;
 mod deploy;
+mod features;
 mod fuzz;
 mod guide;
 mod install;
@@ -48,6 +49,8 @@ enum Command {
     ///
     /// Needs Python 3.11 or newer, and installs pinned versions of everything else below target/openapi.
     Openapi(openapi::Options),
+    /// Checks that each library builds without features and with each feature alone.
+    Features,
     /// Runs each fuzz target for ten minutes, and fails if one finds something.
     ///
     /// Needs cargo-fuzz and a C++ compiler; see fuzz/README.md.
@@ -67,6 +70,7 @@ fn main() -> ExitCode {
         Command::Compare(options) => compare::run(&options),
         Command::Deploy(command) => deploy::run(&command),
         Command::Openapi(options) => openapi::run(options),
+        Command::Features => features::run(),
         Command::Fuzz(options) => fuzz::run(&options),
         Command::Instructions(options) => instructions::run(&options),
     };

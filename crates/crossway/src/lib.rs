@@ -8,12 +8,12 @@ pub use crossway_era as era;
 pub use crossway_http_sse as http_sse;
 #[cfg(feature = "layers")]
 pub use crossway_layers as layers;
-#[cfg(any(feature = "openapi", feature = "openapi-rest", feature = "openapi-webhook"))]
+#[cfg(any(feature = "openapi-face", feature = "openapi-rest", feature = "openapi-webhook"))]
 pub use crossway_openapi as openapi;
 #[cfg(feature = "policy")]
 pub use crossway_policy as policy;
 pub use crossway_proto as proto;
-#[cfg(feature = "rmcp")]
+#[cfg(any(feature = "rmcp-client", feature = "rmcp-server"))]
 pub use crossway_rmcp as rmcp;
 #[cfg(feature = "router")]
 pub use crossway_router as router;
