@@ -93,9 +93,7 @@ impl Pump {
         } else {
             self.hand_on(message, self.context.clone());
         }
-        if let Some(waker) = self.waker.take() {
-            waker.wake();
-        }
+        self.wake();
     }
 
     /// Answers a request of the client with an error, and hands it to nobody. Gives whether there was a place for the answer: as many wait
@@ -106,9 +104,7 @@ impl Pump {
             return false;
         }
         self.refused.push_back(error.to_message(Some(request)));
-        if let Some(waker) = self.waker.take() {
-            waker.wake();
-        }
+        self.wake();
         true
     }
 
@@ -123,6 +119,14 @@ impl Pump {
         self.calls.clear();
         self.inbox.clear();
         (self.inbox_bytes, self.notifying, self.opening, self.listening) = (0, None, None, None);
+        self.wake();
+    }
+
+    /// Wakes who polls: there is something to be told, or nothing more to wait for.
+    fn wake(&mut self) {
+        if let Some(waker) = self.waker.take() {
+            waker.wake();
+        }
     }
 
     /// Whether [`handle`](Pump::handle) would accept this message. If not, a request is answered with an error and any other message is

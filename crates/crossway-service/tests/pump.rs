@@ -3,13 +3,15 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::future::poll_fn;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-use std::task::Poll;
+use std::task::{Context, Poll, Wake, Waker};
 
 use bytes::Bytes;
-use crossway_proto::{Limits as Bounds, Message, Revision};
-use crossway_service::{Ask, Call, Connection, Limits, Link, Pump, Reason, Reply, Scope, Upstream};
+use crossway_proto::{Limits as Bounds, Message, RequestId, Revision};
+use crossway_service::{
+    Ask, Call, CallError, Connection, Limits, Link, Pump, Reason, Reply, Scope, Upstream,
+};
 use crossway_testkit::{Scripted, Server};
 
 fn message(text: &str) -> Message {
@@ -264,6 +266,38 @@ async fn urgent_messages_have_a_bound_too() {
         pump.handle(response.clone());
     }
     assert!(!pump.takes(&response));
+}
+
+/// Counts how often it was woken.
+#[derive(Default)]
+struct Woken(AtomicUsize);
+
+impl Wake for Woken {
+    fn wake(self: Arc<Self>) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+#[tokio::test]
+async fn who_polls_is_woken_by_whatever_there_is_to_be_told() {
+    let (mut pump, server) = serving(Limits::default()).await;
+    pump.handle(message(r#"{"jsonrpc":"2.0","id":1,"method":"m"}"#));
+    server.expect("m").await;
+    let error = CallError::not_sent(Reason::Closing);
+    let actions: [&dyn Fn(&mut Pump); 3] = [
+        &|pump| pump.handle(message(r#"{"jsonrpc":"2.0","method":"notifications/x"}"#)),
+        &|pump| assert!(pump.refuse(&RequestId::from(2), &error)),
+        &|pump| pump.fail_all(&Reason::Closing),
+    ];
+    for act in actions {
+        let woken = Arc::new(Woken::default());
+        let waker = Waker::from(Arc::clone(&woken));
+        while pump.poll_next(&mut Context::from_waker(&waker)).is_ready() {}
+        let before = woken.0.load(Ordering::Relaxed);
+        act(&mut pump);
+        assert!(woken.0.load(Ordering::Relaxed) > before);
+    }
+    assert!(text(&mut pump).await.contains(r#""id":1,"error""#));
 }
 
 #[tokio::test]
