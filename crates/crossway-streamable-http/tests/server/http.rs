@@ -1,14 +1,17 @@
 //! The endpoint on connections of all kinds, and its end.
 
 use std::convert::Infallible;
+use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
-use crossway_streamable_http::server::http::{HttpLimits, serve_connection};
+use crossway_streamable_http::server::http::{HttpLimits, serve, serve_connection};
 use crossway_streamable_http::server::{Config, StreamableHttp};
 use http::{Request, StatusCode};
 use http_body_util::{BodyExt, Full};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::io::AsyncWriteExt;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Notify;
 
 use crate::support::{ACCEPT, Client, Raw, Served, call, echo, initialize, scripted};
 
@@ -131,7 +134,7 @@ async fn shutting_down_answers_what_is_in_flight_and_closes_the_rest() {
     assert_eq!((answer.status, answer.json()["id"].as_u64()), (200, Some(1)));
     tokio::io::AsyncReadExt::read_to_end(&mut idle, &mut Vec::new()).await.unwrap();
     served.task.await.unwrap();
-    assert!(tokio::net::TcpStream::connect(served.address).await.is_err(), "no more connections");
+    assert!(TcpStream::connect(served.address).await.is_err(), "no more connections");
 }
 
 #[tokio::test]
@@ -152,4 +155,48 @@ async fn a_client_that_hangs_up_leaves_its_call_running() {
     let next = r#"{"jsonrpc":"2.0","method":"notifications/x"}"#;
     assert_eq!(client.post(next).await.status, StatusCode::ACCEPTED);
     assert!(server.receive().await.unwrap().is_method("notifications/x"));
+}
+
+#[tokio::test]
+async fn a_connection_that_panics_is_logged_also_at_the_end() {
+    #[derive(Clone, Default)]
+    struct Log(Arc<Mutex<Vec<u8>>>);
+    impl std::io::Write for Log {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().unwrap().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+    let log = Log::default();
+    let writer = log.clone();
+    let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone()).finish();
+    let _guard = tracing::subscriber::set_default(subscriber);
+
+    let (arrived, release) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let handler = {
+        let (arrived, release) = (Arc::clone(&arrived), Arc::clone(&release));
+        async move || -> StatusCode {
+            arrived.notify_one();
+            release.notified().await;
+            panic!("as the test wants it")
+        }
+    };
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let mut client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+    client.write_all(b"GET / HTTP/1.1\r\nhost: localhost\r\n\r\n").await.unwrap();
+    let shutdown = {
+        let (arrived, release) = (Arc::clone(&arrived), Arc::clone(&release));
+        async move {
+            arrived.notified().await;
+            // It runs when the server waits for its connections to end.
+            tokio::spawn(async move { release.notify_one() });
+        }
+    };
+    let limits = HttpLimits { accepts_in_drain: false, ..HttpLimits::default() };
+    serve(listener, axum::Router::new().fallback(handler), limits, shutdown).await;
+    let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+    assert_eq!(log.matches("a connection's task has panicked").count(), 1, "{log}");
 }

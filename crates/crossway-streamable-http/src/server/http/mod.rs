@@ -23,7 +23,7 @@ use hyper::body::Incoming;
 use hyper_util::rt::TokioIo;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
-use tokio::task::JoinSet;
+use tokio::task::{JoinError, JoinSet};
 use tower_service::Service;
 use tracing::{debug, warn};
 
@@ -98,9 +98,7 @@ pub async fn serve_with<A: Accept, S: HttpService>(
         let accepted = tokio::select! {
             () = &mut shutdown => break,
             Some(ended) = connections.join_next() => {
-                if let Err(error) = ended && error.is_panic() {
-                    warn!("a connection's task has panicked");
-                }
+                note_panic(&ended);
                 continue;
             }
             accepted = accept(&mut listeners, &room) => accepted,
@@ -134,7 +132,16 @@ pub async fn serve_with<A: Accept, S: HttpService>(
     }
     drop(listeners);
     drop((stop, stopped));
-    while connections.join_next().await.is_some() {}
+    while let Some(ended) = connections.join_next().await {
+        note_panic(&ended);
+    }
+}
+
+/// Logs that the task of a connection has panicked, if it has.
+fn note_panic(ended: &Result<(), JoinError>) {
+    if ended.as_ref().is_err_and(JoinError::is_panic) {
+        warn!("a connection's task has panicked");
+    }
 }
 
 /// Accepts the next connection, once there is room for it.
