@@ -13,6 +13,7 @@ mod reply;
 mod request_limiter;
 mod session;
 mod session_limiter;
+mod time;
 mod trace;
 mod upstream;
 
@@ -28,5 +29,6 @@ pub use reply::Reply;
 pub use request_limiter::RequestLimiter;
 pub use session::{SessionHandles, SessionOwner, SessionState};
 pub use session_limiter::{SessionLimiter, SessionPermit};
+pub use time::later;
 pub use trace::{BadTraceparent, TraceContext};
 pub use upstream::{Layered, Scope, Upstream};

@@ -5,6 +5,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
+use crossway_service::later;
 use http_body::Body;
 use tokio::time::{Instant, Sleep};
 
@@ -122,7 +123,11 @@ impl<B: Body> Future for ReadBody<B> {
 impl Clock {
     fn start(stall: Duration, patience: Duration) -> Self {
         let now = Instant::now();
-        Self { timer: Box::pin(tokio::time::sleep(stall.min(patience))), last: now, end: now + patience }
+        Self {
+            timer: Box::pin(tokio::time::sleep(stall.min(patience))),
+            last: now,
+            end: later(now, patience),
+        }
     }
 
     /// Ready when the body is too slow. New data does not reset the timer: when it fires too early, it is rescheduled.

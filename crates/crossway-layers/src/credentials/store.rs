@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crossway_policy::config::Holder;
 use crossway_policy::{Credential, Credentials, MissingReason, Place, SecretSource};
+use crossway_service::later;
 use foldhash::HashMap;
 use http::{HeaderName, HeaderValue};
 use ring::{hmac, rand};
@@ -192,7 +193,7 @@ impl SecretStore {
             return (read.clone(), *until);
         }
         let read = source::read(source, kept.as_ref().map(|(read, _)| read), &self.0.provided).await;
-        let until = far(Instant::now(), read.keep);
+        let until = later(Instant::now(), read.keep);
         *kept = Some((read.clone(), until));
         (read, until)
     }
@@ -218,7 +219,7 @@ impl SecretStore {
                 made.clear();
             }
         }
-        made.insert(credentials.clone(), (supplied.clone(), until.unwrap_or_else(|| far(now, FILE_LOOK))));
+        made.insert(credentials.clone(), (supplied.clone(), until.unwrap_or_else(|| later(now, FILE_LOOK))));
     }
 }
 
@@ -232,12 +233,6 @@ fn problem(credential: &Credential, read: &Read) -> Option<SourceFailed> {
     };
     let is_own_matter = matches!(problem, SourceFailed::NoFile | SourceFailed::Empty | SourceFailed::Unfit);
     (credential.is_required() && !(is_own && is_own_matter)).then_some(problem)
-}
-
-/// A moment as far away as can be told.
-fn far(now: Instant, keep: std::time::Duration) -> Instant {
-    let year = std::time::Duration::from_secs(365 * 86_400);
-    now + keep.min(year)
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crossway_service::{Call, CallError, Reply};
+use crossway_service::{Call, CallError, Reply, later};
 use smallvec::SmallVec;
 use tokio::time::{Instant, timeout_at};
 use tower_layer::Layer;
@@ -145,7 +145,7 @@ impl LimitLayer {
             match counts.gate.enter(user.as_ref()) {
                 Ok(Admission::Now(turn)) => pass.turns.push(turn),
                 Ok(Admission::Later(waiting)) => {
-                    let until = Instant::now() + self.0.wait;
+                    let until = later(Instant::now(), self.0.wait);
                     let (shared, context) = (Arc::clone(&self.0), call.context.clone());
                     let kept = shared.quotas.waits(&context, bytes);
                     return Ok(Entry::Wait(Box::pin(async move {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crossway_service::{Call, Reply};
+use crossway_service::{Call, Reply, later};
 use tokio::time::Instant;
 use tower_layer::Layer;
 
@@ -46,8 +46,7 @@ impl TimeoutLayer {
         let now = Instant::now();
         let deadline = call.context.deadline.map(|deadline| Instant::from_std(deadline).duration_since(now));
         let time = self.total.into_iter().chain(deadline).min()?;
-        // A time beyond the clock's range means no limit.
-        Some((now.checked_add(time)?, time))
+        Some((later(now, time), time))
     }
 }
 

@@ -4,6 +4,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use crossway_service::later;
 use pin_project::pin_project;
 use tokio::time::{Instant, Sleep, sleep_until};
 
@@ -38,8 +39,7 @@ impl Timer {
         let mut this = self.project();
         loop {
             let silent_since = *this.heard.get_or_insert_with(Instant::now);
-            let idle =
-                this.idle.and_then(|idle| Some((silent_since.checked_add(idle)?, Elapsed::Idle(idle))));
+            let idle = this.idle.map(|idle| (later(silent_since, idle), Elapsed::Idle(idle)));
             let until = this.until.map(|(until, total)| (until, Elapsed::Total(total)));
             let Some((next, elapsed)) = until.into_iter().chain(idle).min_by_key(|(at, _)| *at) else {
                 return Poll::Pending;

@@ -7,7 +7,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use crossway_proto::{Message, RequestId};
-use crossway_service::{Ask, Call, CallError, Outcome, Reason, Reply};
+use crossway_service::{Ask, Call, CallError, Outcome, Reason, Reply, later};
 use futures_core::Stream;
 use futures_util::future::BoxFuture;
 use pin_project::pin_project;
@@ -155,7 +155,7 @@ impl Course {
             .retry_after()
             .unwrap_or_else(|| jittered(RETRY_FIRST.saturating_mul(1 << self.retries.min(16))));
         let is_soon = pause <= self.shared.options.queue_time
-            && self.until.is_none_or(|(until, _)| Instant::now() + pause < until);
+            && self.until.is_none_or(|(until, _)| later(Instant::now(), pause) < until);
         is_soon.then_some(pause)
     }
 
@@ -256,7 +256,7 @@ fn until(total: Option<Duration>, call: &Call) -> Option<(Instant, Duration)> {
     }
     let now = Instant::now();
     let deadline = call.context.deadline.map(|deadline| Instant::from_std(deadline).duration_since(now));
-    total.into_iter().chain(deadline).min().map(|time| (now + time, time))
+    total.into_iter().chain(deadline).min().map(|time| (later(now, time), time))
 }
 
 /// The origin and id by which a client cancels a call.

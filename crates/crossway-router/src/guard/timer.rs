@@ -4,6 +4,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use crossway_service::later;
 use pin_project::pin_project;
 use tokio::time::{Instant, Sleep, sleep_until};
 
@@ -55,8 +56,8 @@ impl Timer {
             let idle = this.idle.unwrap_or_default();
             let next = match asked.awaits() {
                 // Checked again every `idle`, so that the answer's own idle time is measured in time.
-                Awaits::Client(until) => until.min(now + idle),
-                Awaits::Nobody(since) => match since.map(|since| since + idle) {
+                Awaits::Client(until) => until.min(later(now, idle)),
+                Awaits::Nobody(since) => match since.map(|since| later(since, idle)) {
                     Some(next) if next > now => next,
                     _ => return Poll::Ready(idle),
                 },
@@ -66,7 +67,7 @@ impl Timer {
     }
 
     fn next(&self) -> Option<Instant> {
-        let idle = self.idle.map(|idle| Instant::now() + idle);
+        let idle = self.idle.map(|idle| later(Instant::now(), idle));
         let until = self.until.map(|(until, _)| until);
         idle.into_iter().chain(until).min()
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use crossway_era::from_legacy::SPOKEN;
-use crossway_service::{CallError, Context, Link, Origin, Reason};
+use crossway_service::{CallError, Context, Link, Origin, Reason, later};
 use tokio::sync::{broadcast, watch};
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
@@ -374,7 +374,7 @@ impl Entry {
         match fetched {
             Ok((items, ttl)) => {
                 *lock(&self.failure) = None;
-                let expires = again.max(Instant::now() + ttl);
+                let expires = again.max(later(Instant::now(), ttl));
                 let listed = self.contents.share(items);
                 let generation = listed.generation;
                 let now = List { listed: listed.clone(), fetched: Instant::now(), expires };

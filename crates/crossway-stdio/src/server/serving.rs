@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use crossway_proto::line::LineDecoder;
 use crossway_proto::{ErrorCode, ErrorObject, Incoming, Limits, Message, ParseError, RequestId, Revision};
-use crossway_service::Pump;
+use crossway_service::{Pump, later};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{Instant, Sleep, sleep_until};
 
@@ -217,6 +217,6 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Serving<R, W> {
     }
 
     fn deadline(&self) -> Pin<Box<Sleep>> {
-        Box::pin(sleep_until(Instant::now() + self.drain))
+        Box::pin(sleep_until(later(Instant::now(), self.drain)))
     }
 }

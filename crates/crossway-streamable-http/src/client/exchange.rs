@@ -7,7 +7,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use crossway_proto::{Kind, Message, RequestId};
-use crossway_service::{CallError, ErrorText, Reason};
+use crossway_service::{CallError, ErrorText, Reason, later};
 use futures_core::Stream;
 use tokio::time::{Instant, Sleep};
 
@@ -79,7 +79,7 @@ impl Exchange {
         };
         let deadline = deadline.map(|deadline| {
             let left = deadline.saturating_duration_since(std::time::Instant::now());
-            (left, Box::pin(tokio::time::sleep_until(Instant::now() + left)))
+            (left, Box::pin(tokio::time::sleep_until(later(Instant::now(), left))))
         });
         let session = Arc::clone(&ticket.session);
         let stage = Stage::Unsent(Box::pin(open::ask(session, request, id.clone(), manner)));

@@ -7,6 +7,7 @@ use std::task::{Context, Poll, ready};
 use bytes::Buf;
 use crossway_proto::ErrorCode;
 use crossway_proto::http_rules::{CorsOrigin, Refusal};
+use crossway_service::later;
 use http::{Response, StatusCode};
 use pin_project::pin_project;
 use tokio::time::{Instant, Sleep, sleep_until};
@@ -135,7 +136,7 @@ fn poll_waiting(
             let Some(patience) = now.patience() else { return Poll::Pending };
             if timer.is_none() {
                 now.keep_swept();
-                timer.set(Some(sleep_until(Instant::now() + patience)));
+                timer.set(Some(sleep_until(later(Instant::now(), patience))));
             }
             let Some(timer) = timer.as_pin_mut() else { return Poll::Pending };
             ready!(timer.poll(cx));

@@ -5,6 +5,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
+use crossway_service::later;
 use http_body::Body;
 use pin_project::pin_project;
 use tokio::time::{Instant, Sleep, sleep_until};
@@ -113,7 +114,7 @@ impl<B: Body<Data: Buf>> Intake<B> {
                 Poll::Pending => {}
             }
             if this.timer.is_none() {
-                this.timer.set(Some(sleep_until(Instant::now() + *this.idle)));
+                this.timer.set(Some(sleep_until(later(Instant::now(), *this.idle))));
                 *this.has_progressed = false;
             }
             let Some(mut timer) = this.timer.as_mut().as_pin_mut() else { return Poll::Pending };
@@ -121,7 +122,7 @@ impl<B: Body<Data: Buf>> Intake<B> {
             if !std::mem::take(this.has_progressed) {
                 return Poll::Ready(Err(IntakeError::Stalled));
             }
-            timer.reset(Instant::now() + *this.idle);
+            timer.reset(later(Instant::now(), *this.idle));
         }
     }
 }

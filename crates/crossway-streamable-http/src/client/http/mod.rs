@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use crossway_dial::Forward;
 use crossway_proto::{Message, Slices};
-use crossway_service::{CallError, ErrorText, Outcome, Reason};
+use crossway_service::{CallError, ErrorText, Outcome, Reason, later};
 use http::{HeaderMap, Method, Request, StatusCode, Version, header};
 use tokio::time::Instant;
 
@@ -259,7 +259,7 @@ impl HttpClient {
 
     /// Resolves the name, opens TCP and TLS and begins HTTP, within the time for all of them.
     async fn connect(&self, purpose: Purpose) -> Result<Wire, Reason> {
-        let until = Instant::now() + self.limits.connect;
+        let until = later(Instant::now(), self.limits.connect);
         let Connected { io, is_http2 } = self.connector.connect(&self.endpoint).await?;
         self.pool.learn_http2(is_http2);
         if is_http2 {

@@ -6,6 +6,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
+use crossway_service::later;
 use http::response::Parts;
 use http_body::Body;
 use hyper::body::Incoming;
@@ -86,7 +87,7 @@ impl ResponseBody {
                 Poll::Pending => return self.poll_idle(cx),
             };
             if let Some(Idle { limit, timer: Some(timer) }) = &mut self.idle {
-                timer.as_mut().reset(Instant::now() + *limit);
+                timer.as_mut().reset(later(Instant::now(), *limit));
             }
             match frame {
                 None => {

@@ -5,6 +5,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
 
+use crossway_service::later;
 use http::Extensions;
 use hyper::rt::{Read, Write};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
@@ -61,7 +62,7 @@ pub(super) async fn serve<S: HttpService>(
                 }
                 is_enough |= is_silent;
                 ended_before = ended;
-                timer.as_mut().reset(Instant::now() + limits.idle);
+                timer.as_mut().reset(later(Instant::now(), limits.idle));
             } else if !is_enough {
                 return Poll::Pending;
             }

@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use bytes::Bytes;
 use crossway_proto::Message;
 use crossway_proto::http_rules::{Refusal, session as session_rules};
-use crossway_service::{SessionHandles, SessionOwner, SessionState, extension_of};
+use crossway_service::{SessionHandles, SessionOwner, SessionState, extension_of, later};
 use http::request::Parts;
 use http::{Extensions, HeaderValue};
 use tracing::debug;
@@ -57,7 +57,7 @@ impl Handles {
             number: session.id.number(),
             revision: session.revision(),
             initialize: params.clone(),
-            expires: SystemTime::now().checked_add(session.limits().session_life)?,
+            expires: later(SystemTime::now(), session.limits().session_life),
         };
         let owner = session.owner.as_ref().map(SessionOwner::as_str);
         let handle = self.handles.issue(&state, owner).filter(|handle| session_rules::is_session_id(handle));
