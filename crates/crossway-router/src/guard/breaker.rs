@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crossway_service::later;
 use tokio::time::Instant;
 
 use super::HealthState;
@@ -30,12 +31,16 @@ pub(super) enum Admission {
     /// Send it.
     Go,
     /// Send it, as a trial of whether the upstream is back.
-    Trial,
+    Trial(TrialId),
     /// Do not send it for this long.
     Rest(Duration),
     /// Another call is the trial: its result is known in this time at most.
     Await(Duration),
 }
+
+/// One trial: of several that are under way, only the newest decides, for the others were given up on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct TrialId(u64);
 
 /// The breaker.
 #[derive(Debug)]
@@ -46,6 +51,8 @@ pub(super) struct Breaker {
     failures: u32,
     /// Failed trials in a row.
     trials: u32,
+    /// The next trial's number.
+    next_trial: u64,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,13 +63,14 @@ enum State {
     },
     /// Until then no other call is a trial: the current one may take long, or say nothing for hours.
     Trying {
+        trial: TrialId,
         until: Instant,
     },
 }
 
 impl Breaker {
     pub(super) fn new(options: Option<BreakerOptions>) -> Self {
-        Self { options, state: State::Passing, failures: 0, trials: 0 }
+        Self { options, state: State::Passing, failures: 0, trials: 0, next_trial: 0 }
     }
 
     pub(super) fn state(&self) -> HealthState {
@@ -82,18 +90,21 @@ impl Breaker {
     pub(super) fn outlook(&self, now: Instant) -> Admission {
         match self.state {
             State::Passing => Admission::Go,
-            State::Resting { until } | State::Trying { until } if until <= now => Admission::Trial,
+            State::Resting { until } | State::Trying { until, .. } if until <= now => {
+                Admission::Trial(TrialId(self.next_trial))
+            }
             State::Resting { until } => Admission::Rest(until - now),
-            State::Trying { until } => Admission::Await(until - now),
+            State::Trying { until, .. } => Admission::Await(until - now),
         }
     }
 
     /// Decides on a call, and records it if it is a trial.
     pub(super) fn admit(&mut self, now: Instant) -> Admission {
         let admission = self.outlook(now);
-        if admission == Admission::Trial {
+        if let Admission::Trial(trial) = admission {
+            self.next_trial += 1;
             // The duration of the trial is not known; the first time of suspension is a fair guess.
-            self.state = State::Trying { until: now + self.options.unwrap_or_default().first };
+            self.state = State::Trying { trial, until: later(now, self.options.unwrap_or_default().first) };
         }
         admission
     }
@@ -107,7 +118,7 @@ impl Breaker {
     /// that not all waiting calls come at once.
     pub(super) fn failed(
         &mut self,
-        was_trial: bool,
+        trial: Option<TrialId>,
         now: Instant,
         spread: impl Fn(Duration) -> Duration,
     ) -> Option<Duration> {
@@ -119,19 +130,19 @@ impl Breaker {
                     return None;
                 }
             }
-            State::Trying { .. } if was_trial => self.trials += 1,
-            // The call was sent before the suspension; its failure tells nothing new.
+            State::Trying { trial: newest, .. } if trial == Some(newest) => self.trials += 1,
+            // The call was sent before the suspension, or before this trial; its failure tells nothing new.
             _ => return None,
         }
         let rest = options.first.saturating_mul(1 << self.trials.min(16)).min(options.most);
         let rest = spread(rest);
-        self.state = State::Resting { until: now + rest };
+        self.state = State::Resting { until: later(now, rest) };
         Some(rest)
     }
 
-    /// A trial has ended without a result: the next call is a trial.
-    pub(super) fn trial_ended(&mut self, now: Instant) {
-        if matches!(self.state, State::Trying { .. }) {
+    /// A trial has ended without a result: if it was the newest, the next call is a trial.
+    pub(super) fn trial_ended(&mut self, trial: TrialId, now: Instant) {
+        if matches!(self.state, State::Trying { trial: newest, .. } if newest == trial) {
             self.state = State::Resting { until: now };
         }
     }

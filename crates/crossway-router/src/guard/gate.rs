@@ -5,7 +5,7 @@ use std::time::Duration;
 use crossway_service::{CallError, Outcome, Reason};
 use tokio::time::Instant;
 
-use super::breaker::{Admission, Breaker};
+use super::breaker::{Admission, Breaker, TrialId};
 use super::{BreakerOptions, HealthState};
 
 /// The known state of an upstream.
@@ -74,7 +74,7 @@ impl Gate {
         match self.breaker.outlook(now) {
             Admission::Rest(rest) => return Err(Wait::Rest(rest)),
             Admission::Await(trial) => return Err(Wait::Trial(trial)),
-            Admission::Go | Admission::Trial => {}
+            Admission::Go | Admission::Trial(_) => {}
         }
         match self.paused_until {
             Some(until) if until > now => Err(Wait::Pause(until - now)),
@@ -86,13 +86,14 @@ impl Gate {
         }
     }
 
-    /// Decides on a call; `true` means that it is a trial.
-    pub(super) fn admit(&mut self, now: Instant) -> Result<bool, Wait> {
+    /// Decides on a call. Gives the trial that it is, if it is one.
+    pub(super) fn admit(&mut self, now: Instant) -> Result<Option<TrialId>, Wait> {
         self.outlook(now)?;
         match self.breaker.admit(now) {
             Admission::Rest(rest) => Err(Wait::Rest(rest)),
             Admission::Await(trial) => Err(Wait::Trial(trial)),
-            admission => Ok(admission == Admission::Trial),
+            Admission::Go => Ok(None),
+            Admission::Trial(trial) => Ok(Some(trial)),
         }
     }
 }

@@ -5,11 +5,12 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crossway_proto::RequestId;
-use crossway_service::{CallError, Context};
+use crossway_service::{CallError, Context, later};
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::Instant;
 use tracing::{info, warn};
 
+use super::breaker::TrialId;
 use super::gate::{Gate, Verdict, Wait, verdict};
 use super::group::{Group, GroupTurn, Groups};
 use super::turn::worth;
@@ -40,7 +41,7 @@ pub(super) struct Shared {
 /// A call in flight. It counts until it is dropped.
 pub(super) struct Flight {
     shared: Arc<Shared>,
-    is_trial: bool,
+    trial: Option<TrialId>,
     /// Whether the call has shown something about the upstream.
     has_told: bool,
     /// `None` while the upstream waits for the client.
@@ -108,9 +109,9 @@ impl Shared {
         until: Option<Instant>,
     ) -> Result<Option<Flight>, CallError> {
         let waits = match self.free_turn(group) {
-            Some(turn) if self.is_open.load(Ordering::Acquire) => return Ok(Some(self.fly(turn, false))),
+            Some(turn) if self.is_open.load(Ordering::Acquire) => return Ok(Some(self.fly(turn, None))),
             Some(turn) => match self.admit() {
-                Ok(is_trial) => return Ok(Some(self.fly(turn, is_trial))),
+                Ok(trial) => return Ok(Some(self.fly(turn, trial))),
                 Err(wait) => Err(wait),
             },
             None if self.is_open.load(Ordering::Acquire) => Ok(()),
@@ -136,21 +137,21 @@ impl Shared {
 
     /// When a call that begins to wait now has to give up.
     pub(super) fn deadline(&self, until: Option<Instant>) -> Instant {
-        let deadline = Instant::now() + self.options.queue_time;
+        let deadline = later(Instant::now(), self.options.queue_time);
         until.map_or(deadline, |until| until.min(deadline))
     }
 
-    pub(super) fn fly(self: &Arc<Self>, turn: Turn, is_trial: bool) -> Flight {
+    pub(super) fn fly(self: &Arc<Self>, turn: Turn, trial: Option<TrialId>) -> Flight {
         self.in_flight.fetch_add(1, Ordering::AcqRel);
-        Flight { shared: Arc::clone(self), is_trial, has_told: false, turn: Some(turn) }
+        Flight { shared: Arc::clone(self), trial, has_told: false, turn: Some(turn) }
     }
 
     pub(super) fn outlook(&self) -> Result<(), Wait> {
         self.change(|gate| gate.outlook(Instant::now()))
     }
 
-    /// Decides on a call; `true` means that it is a trial.
-    pub(super) fn admit(&self) -> Result<bool, Wait> {
+    /// Decides on a call. Gives the trial that it is, if it is one.
+    pub(super) fn admit(&self) -> Result<Option<TrialId>, Wait> {
         self.change(|gate| gate.admit(Instant::now()))
     }
 
@@ -198,7 +199,7 @@ impl Shared {
     }
 
     /// Records a failure. Returns whether it showed something about the upstream.
-    fn failed(&self, error: &CallError, is_trial: bool) -> bool {
+    fn failed(&self, error: &CallError, trial: Option<TrialId>) -> bool {
         let now = Instant::now();
         let verdict = verdict(error);
         let pause = error.retry_after().filter(|_| self.options.heed_retry_after);
@@ -210,7 +211,7 @@ impl Shared {
             match verdict {
                 Verdict::Alive => gate.breaker.succeeded(),
                 Verdict::Failing => {
-                    if let Some(rest) = gate.breaker.failed(is_trial, now, jittered) {
+                    if let Some(rest) = gate.breaker.failed(trial, now, jittered) {
                         let name = &self.options.name;
                         warn!(%name, %error, rest_ms = rest.as_millis(), "an MCP server is left alone");
                     }
@@ -258,7 +259,7 @@ impl Shared {
 impl Flight {
     /// The upstream has sent a message before its answer, perhaps its only one for long: it works.
     pub(super) fn spoke(&mut self) {
-        if self.is_trial && !self.has_told {
+        if self.trial.is_some() && !self.has_told {
             self.has_told = true;
             self.shared.succeeded();
         }
@@ -286,14 +287,14 @@ impl Flight {
 
     /// The call has failed. `is_stale` marks a failure whose reason is known already.
     pub(super) fn failed(mut self, error: &CallError, is_stale: bool) {
-        self.has_told = !is_stale && self.shared.failed(error, self.is_trial);
+        self.has_told = !is_stale && self.shared.failed(error, self.trial);
     }
 }
 
 impl Drop for Flight {
     fn drop(&mut self) {
-        if self.is_trial && !self.has_told {
-            self.shared.change(|gate| gate.breaker.trial_ended(Instant::now()));
+        if let Some(trial) = self.trial.filter(|_| !self.has_told) {
+            self.shared.change(|gate| gate.breaker.trial_ended(trial, Instant::now()));
         }
         self.shared.in_flight.fetch_sub(1, Ordering::AcqRel);
     }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crossway_service::{CallError, Reason};
+use crossway_service::{CallError, Reason, later};
 use tokio::time::{Instant, sleep, timeout_at};
 
 use super::gate::Wait;
@@ -60,9 +60,9 @@ async fn wait(
     let mut patience: Option<Instant> = None;
     loop {
         match shared.admit() {
-            Ok(is_trial) => return Ok(shared.fly(turn, is_trial)),
+            Ok(trial) => return Ok(shared.fly(turn, trial)),
             Err(Wait::Trial(after)) => {
-                let until = *patience.get_or_insert(Instant::now() + after);
+                let until = *patience.get_or_insert(later(Instant::now(), after));
                 // Waits for one trial only: if it ends without news, the upstream is not back.
                 if until.min(deadline) <= Instant::now() {
                     return Err(left_alone(after));
@@ -86,7 +86,7 @@ async fn in_time<T>(turn: impl Future<Output = Option<T>>, deadline: Instant) ->
 /// How long to wait, if waiting can succeed before the deadline.
 pub(super) fn worth(wait: Wait, deadline: Instant) -> Result<Duration, CallError> {
     match wait {
-        Wait::Pause(after) if Instant::now() + after <= deadline => Ok(after),
+        Wait::Pause(after) if later(Instant::now(), after) <= deadline => Ok(after),
         Wait::Pause(after) => Err(not_now("it has asked for a pause", after)),
         Wait::Trial(after) => Ok(after),
         Wait::Rest(after) => Err(left_alone(after)),

@@ -239,3 +239,32 @@ async fn an_upstream_is_not_left_alone_without_a_breaker() {
     }
     assert_eq!(bench.guard.health().state, HealthState::Up);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_trial_that_is_given_up_late_tells_nothing_while_a_newer_one_runs() {
+    for is_dropped in [true, false] {
+        let mut bench = Bench::new(once());
+        bench.break_down().await;
+        tokio::time::advance(limits::BREAKER_FIRST).await;
+        let mut old = bench.call(1);
+        let old_seen = bench.see().await;
+        tokio::time::advance(limits::BREAKER_FIRST).await;
+        let mut newer = bench.call(2);
+        let newer_seen = bench.see().await;
+        if is_dropped {
+            drop(old);
+        } else {
+            old_seen.fail(away());
+            failure(&mut old).await;
+        }
+        assert_eq!(bench.guard.health().state, HealthState::Trying, "the newer one decides");
+        let mut waiting = bench.call(3);
+        pump(&mut waiting).await;
+        assert!(bench.sees_nothing(), "it waits for the newer one's result");
+        newer_seen.fail(away());
+        failure(&mut newer).await;
+        let after = failure(&mut waiting).await.retry_after().unwrap();
+        // One trial has failed: twice the first time.
+        assert!(limits::BREAKER_FIRST <= after && after <= limits::BREAKER_FIRST * 2, "{after:?}");
+    }
+}

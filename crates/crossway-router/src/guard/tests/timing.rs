@@ -97,3 +97,26 @@ async fn each_attempt_may_be_silent_for_as_long() {
     assert_eq!(error, CallError::unknown(Reason::TimedOut(MINUTE)));
     assert!(started.elapsed() >= MINUTE);
 }
+
+#[tokio::test(start_paused = true)]
+async fn times_may_be_as_long_as_a_duration_can_say() {
+    let max = Duration::MAX;
+    let breaker = BreakerOptions { failures: 1, first: max, most: max };
+    let options =
+        GuardOptions::new().bounds(1, 1).queue_time(max).idle(max).total(max).breaker(Some(breaker));
+    let mut bench = Bench::new(options.retries(1));
+    let mut reply = bench.call(1);
+    pump(&mut reply).await;
+    let seen = bench.see().await;
+    let mut waiting = bench.call(2);
+    pump(&mut waiting).await;
+    tokio::time::advance(Duration::from_secs(86_400)).await;
+    seen.say();
+    reply.next().await.expect("a message").expect("no failure");
+    pump(&mut reply).await;
+    seen.answer();
+    answered(&mut reply).await;
+    let (failed, ()) = tokio::join!(failure(&mut waiting), async { bench.see().await.fail(away()) });
+    assert_eq!(failed, away());
+    assert!(failure(&mut bench.call(3)).await.retry_after().is_some(), "it is left alone for ever");
+}
