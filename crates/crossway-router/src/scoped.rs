@@ -9,7 +9,8 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::time::Duration;
 
 use crossway_service::{
-    Ask, Call, CallError, Closing, Connection, Context, Link, Reason, Reply, Scope, Upstream,
+    Ask, Call, CallError, Closing, Connection, Context, Link, Reason, Reply, Running, Scope, SoleTask,
+    Upstream, later,
 };
 use foldhash::HashMap;
 use futures_util::StreamExt as _;
@@ -101,7 +102,7 @@ struct Shared {
     group_of: OnceLock<Box<GroupOf>>,
     holder_of: OnceLock<Box<GroupOf>>,
     instances: Mutex<HashMap<ScopeKey, Arc<Instance>>>,
-    sweeper: OnceLock<()>,
+    sweeper: SoleTask,
     is_closed: AtomicBool,
 }
 
@@ -154,7 +155,7 @@ impl Scoped {
     }
 
     fn made(make: Box<Make>, options: ScopedOptions, bounds: Option<(Ledger, Box<BoundsOf>)>) -> Self {
-        let (instances, sweeper, is_closed) = (Mutex::default(), OnceLock::new(), AtomicBool::new(false));
+        let (instances, sweeper, is_closed) = (Mutex::default(), SoleTask::default(), AtomicBool::new(false));
         let (group_of, holder_of) = (OnceLock::new(), OnceLock::new());
         Self(Arc::new(Shared { make, options, bounds, group_of, holder_of, instances, sweeper, is_closed }))
     }
@@ -291,7 +292,7 @@ impl Shared {
             replied: AtomicUsize::new(0),
             standing: AtomicUsize::new(0),
             used: Mutex::new(Used { at_all: now, by_call: now }),
-            old_at: now + jittered(self.options.age),
+            old_at: later(now, jittered(self.options.age)),
             ends: watch::Sender::new(()),
         });
         let lease = Lease::new(&instance, is_standing);
@@ -339,7 +340,9 @@ impl Shared {
     }
 
     fn keep_swept(self: &Arc<Self>) {
-        self.sweeper.get_or_init(|| drop(tokio::spawn(sweep(Arc::downgrade(self)))));
+        if let Some(running) = self.sweeper.claim() {
+            tokio::spawn(sweep(Arc::downgrade(self), running));
+        }
     }
 
     fn instances(&self) -> MutexGuard<'_, HashMap<ScopeKey, Arc<Instance>>> {
@@ -378,7 +381,7 @@ fn key_of(context: &Context) -> Result<&ScopeKey, CallError> {
 }
 
 /// Drops unused instances, until the upstream is gone.
-async fn sweep(shared: Weak<Shared>) {
+async fn sweep(shared: Weak<Shared>, _running: Running) {
     loop {
         sleep(POOL_SWEEP).await;
         let Some(shared) = shared.upgrade() else { return };

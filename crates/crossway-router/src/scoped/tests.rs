@@ -320,3 +320,27 @@ async fn an_old_instance_goes_on_while_there_is_no_room_for_another() {
     let (_, new) = servers.recv().await.unwrap();
     finish(&new, next).await;
 }
+
+#[test]
+fn unused_instances_end_in_each_runtime_that_calls_after_another() {
+    let (scoped, mut made) = scoped(ScopedOptions::default());
+    for key in ["alice", "bob"] {
+        let runtime =
+            tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+        runtime.block_on(async {
+            let reply = call(&scoped, key);
+            finish(&made.recv().await.unwrap().1, reply).await;
+            tokio::time::sleep(SCOPED_IDLE + POOL_SWEEP * 2).await;
+        });
+        assert!(scoped.is_empty(), "{key}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_instance_may_be_as_old_and_unused_as_a_duration_can_say() {
+    let (scoped, mut made) = scoped(ScopedOptions::default().age(Duration::MAX).idle(Duration::MAX));
+    let reply = call(&scoped, "alice");
+    finish(&made.recv().await.unwrap().1, reply).await;
+    tokio::time::advance(Duration::from_secs(86_400)).await;
+    assert_eq!(scoped.len(), 1);
+}

@@ -2,13 +2,13 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::AtomicU64;
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use crossway_era::keys;
 use crossway_era::to_legacy::{Call, ClientFeatures};
 use crossway_proto::{Message, Part, RequestId};
 use crossway_seal::Keyring;
-use crossway_service::{CallError, Context, Origin, Reason, Reply, Scope, Upstream};
+use crossway_service::{CallError, Context, Origin, Reason, Reply, Scope, SoleTask, Upstream};
 use futures_util::future::join_all;
 use tokio::task::AbortHandle;
 use tokio::time::sleep;
@@ -31,7 +31,7 @@ pub(super) struct Pool {
     pub(super) options: ToLegacyOptions,
     pub(super) keyring: Option<Arc<Keyring>>,
     state: Mutex<State>,
-    sweeper: OnceLock<()>,
+    sweeper: SoleTask,
     pub(super) strays: Arc<AtomicU64>,
 }
 
@@ -130,7 +130,7 @@ impl Pool {
             options,
             keyring,
             state: Mutex::default(),
-            sweeper: OnceLock::new(),
+            sweeper: SoleTask::default(),
             strays: Arc::default(),
         }
     }
@@ -356,15 +356,15 @@ impl Pool {
 
     /// Sees to it that sessions end that nobody uses.
     fn keep_swept(self: &Arc<Self>) {
-        self.sweeper.get_or_init(|| {
-            let pool = Arc::downgrade(self);
-            tokio::spawn(async move {
-                loop {
-                    sleep(POOL_SWEEP).await;
-                    let Some(pool) = pool.upgrade() else { return };
-                    pool.sweep();
-                }
-            });
+        let Some(running) = self.sweeper.claim() else { return };
+        let pool = Arc::downgrade(self);
+        tokio::spawn(async move {
+            let _running = running;
+            loop {
+                sleep(POOL_SWEEP).await;
+                let Some(pool) = pool.upgrade() else { return };
+                pool.sweep();
+            }
         });
     }
 

@@ -463,3 +463,21 @@ async fn sessions_that_nobody_uses_end_and_the_oldest_makes_room() {
     assert!(b.receive().await.is_none(), "it was not used for long");
     assert_eq!(rig.back.sessions(), 0);
 }
+
+#[test]
+fn unused_sessions_end_in_each_runtime_that_calls_after_another() {
+    let mut rig = rig(ToLegacyOptions::shared_by(SharedBy::Everyone));
+    for _ in 0..2 {
+        let runtime =
+            tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+        runtime.block_on(async {
+            let mut call = rig.call(tool("1", "{}"));
+            let server = rig.server().await;
+            let request = server.receive().await.unwrap();
+            server.answer(&request.id().unwrap(), r#"{"content":[]}"#);
+            call.next().await;
+            tokio::time::sleep(crate::limits::POOL_IDLE + crate::limits::POOL_SWEEP * 2).await;
+        });
+        assert_eq!(rig.back.sessions(), 0);
+    }
+}

@@ -35,6 +35,45 @@ impl Errands {
         // A panic elsewhere leaves the queue as it was between two steps.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
+
+    /// How many tasks there are, and how many errands wait for them.
+    #[cfg(test)]
+    pub(super) fn counts(&self) -> (usize, usize) {
+        let state = self.state();
+        (state.running, state.queue.len())
+    }
+}
+
+/// One of the tasks that run errands. It counts until it has found the queue empty, or is dropped, be it with its runtime.
+struct Runner {
+    shared: Arc<Shared>,
+    is_counted: bool,
+}
+
+impl Runner {
+    /// One that was counted.
+    fn new(shared: &Arc<Shared>) -> Self {
+        Self { shared: Arc::clone(shared), is_counted: true }
+    }
+
+    fn next(&mut self) -> Option<Errand> {
+        let mut state = self.shared.errands.state();
+        let errand = state.queue.pop_front();
+        if errand.is_none() {
+            // Under the lock: whoever has an errand after it starts another task.
+            self.is_counted = false;
+            state.running -= 1;
+        }
+        errand
+    }
+}
+
+impl Drop for Runner {
+    fn drop(&mut self) {
+        if self.is_counted {
+            self.shared.errands.state().running -= 1;
+        }
+    }
 }
 
 impl Shared {
@@ -54,20 +93,14 @@ impl Shared {
         }
         if state.running < limits::ERRANDS_AT_ONCE {
             state.running += 1;
-            runtime.spawn(Arc::clone(self).run_all(Ending::new(self)));
+            drop(state);
+            // A runtime that is ending drops it at once.
+            runtime.spawn(Arc::clone(self).run_all(Runner::new(self), Ending::new(self)));
         }
     }
 
-    async fn run_all(self: Arc<Self>, _ending: Ending) {
-        loop {
-            let errand = {
-                let mut state = self.errands.state();
-                let Some(errand) = state.queue.pop_front() else {
-                    state.running -= 1;
-                    return;
-                };
-                errand
-            };
+    async fn run_all(self: Arc<Self>, mut runner: Runner, _ending: Ending) {
+        while let Some(errand) = runner.next() {
             let done = match errand {
                 Errand::Cancel(badge, id) => {
                     tokio::time::timeout(limits::CLOSE, self.cancel(&badge, &id)).await

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::Context;
 use std::time::Duration;
 
+use crossway_service::{Running, SoleTask, later};
 use hyper::body::Incoming;
 use tokio::time::Instant;
 
@@ -29,7 +30,7 @@ struct Kept {
     http2: Vec<Http2>,
     /// How long the server keeps idle connections, by its latest answer that says so. Node's answers do, except event streams.
     said: Option<Duration>,
-    has_reaper: bool,
+    reaper: SoleTask,
 }
 
 struct Idle {
@@ -86,8 +87,8 @@ impl Pool {
         if kept.http1.len() >= self.capacity || idle.is_zero() {
             return;
         }
-        kept.http1.push(Idle { wire, until: Instant::now() + idle, rest });
-        self.watch(&mut kept);
+        kept.http1.push(Idle { wire, until: later(Instant::now(), idle), rest });
+        self.watch(&kept);
     }
 
     pub(super) fn may_be_http2(&self) -> bool {
@@ -111,17 +112,15 @@ impl Pool {
     pub(super) fn put_http2(self: &Arc<Self>, connection: Http2) {
         let mut kept = self.kept();
         kept.http2.push(connection);
-        self.watch(&mut kept);
+        self.watch(&kept);
     }
 
     /// Starts the task that closes unused connections, unless it is running. It ends when there are none left.
-    fn watch(self: &Arc<Self>, kept: &mut Kept) {
-        if kept.has_reaper {
-            return;
-        }
-        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
-            kept.has_reaper = true;
-            runtime.spawn(reap(Arc::downgrade(self), self.idle));
+    fn watch(self: &Arc<Self>, kept: &Kept) {
+        if let Some(running) = kept.reaper.claim()
+            && let Ok(runtime) = tokio::runtime::Handle::try_current()
+        {
+            runtime.spawn(reap(Arc::downgrade(self), self.idle, running));
         }
     }
 
@@ -136,7 +135,8 @@ impl Pool {
     }
 }
 
-async fn reap(pool: Weak<Pool>, idle: Duration) {
+async fn reap(pool: Weak<Pool>, idle: Duration, running: Running) {
+    let mut running = Some(running);
     loop {
         tokio::time::sleep((idle / 4).max(Duration::from_millis(100))).await;
         let Some(pool) = pool.upgrade() else { return };
@@ -146,11 +146,13 @@ async fn reap(pool: Weak<Pool>, idle: Duration) {
         let over: Vec<_> = kept.http1.extract_if(.., |idle| idle.until <= now).collect();
         let unused: Vec<_> =
             kept.http2.extract_if(.., |connection| is_unused(connection, now, idle)).collect();
-        kept.has_reaper = !kept.http1.is_empty() || !kept.http2.is_empty();
-        let is_done = !kept.has_reaper;
+        if kept.http1.is_empty() && kept.http2.is_empty() {
+            // Under the lock: whoever puts a connection into the pool after it starts another.
+            running = None;
+        }
         drop(kept);
         drop((over, unused));
-        if is_done {
+        if running.is_none() {
             return;
         }
     }
@@ -164,4 +166,35 @@ fn is_unused(connection: &mut Http2, now: Instant, idle: Duration) -> bool {
     }
     let since = *connection.idle_since.get_or_insert(now);
     now.duration_since(since) >= idle || connection.is_closed()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn connections_expire_in_each_runtime_that_calls_after_another() {
+        let pool = Pool::new(Duration::from_secs(1), 1);
+        pool.watch(&pool.kept());
+        for _ in 0..2 {
+            let mut runtime = tokio::runtime::Builder::new_current_thread();
+            let runtime = runtime.enable_time().start_paused(true).build().unwrap();
+            runtime.block_on(async {
+                pool.watch(&pool.kept());
+                assert!(pool.kept().reaper.claim().is_none(), "it runs");
+            });
+        }
+        assert!(pool.kept().reaper.claim().is_some(), "it ended with its runtime");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_closes_connections_ends_when_there_are_none() {
+        let pool = Pool::new(Duration::from_secs(1), 1);
+        for _ in 0..2 {
+            pool.watch(&pool.kept());
+            assert!(pool.kept().reaper.claim().is_none());
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            assert!(pool.kept().reaper.claim().is_some());
+        }
+    }
 }

@@ -8,6 +8,31 @@ use crate::client::Options;
 
 const LEGACY: Revision = Revision::V2025_11_25;
 
+/// A runtime that ends takes the tasks with it that run errands.
+#[test]
+fn the_sessions_ends_of_a_runtime_that_has_ended_hold_up_no_later_ones() {
+    let runtime =
+        || tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
+    let first = runtime();
+    let (upstream, mut links) = first.block_on(async {
+        let mut peer = Peer::in_memory(Options::default());
+        let links = [peer.session(Revision::V2025_11_25).await, peer.session(Revision::V2025_11_25).await];
+        (peer.upstream, links.into_iter())
+    });
+    let shared = upstream.shared();
+    first.block_on(async { drop(links.next()) });
+    assert_eq!(shared.errands.counts(), (1, 1));
+    drop(first);
+    assert_eq!(shared.errands.counts(), (0, 1));
+    runtime().block_on(async {
+        drop(links.next());
+        // Nobody answers any more, and the tasks end all the same.
+        while shared.errands.counts() != (0, 0) {
+            tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+        }
+    });
+}
+
 #[tokio::test]
 async fn initialize_goes_out_without_a_session_and_everything_after_it_with_one() {
     let mut peer = Peer::new().await;

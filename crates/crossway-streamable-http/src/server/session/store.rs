@@ -2,9 +2,11 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
-use crossway_service::{Limits as ServiceLimits, Link, SessionLimiter, SessionOwner, SessionPermit};
+use crossway_service::{
+    Limits as ServiceLimits, Link, SessionLimiter, SessionOwner, SessionPermit, SoleTask,
+};
 use tokio::sync::Notify;
 use tracing::debug;
 
@@ -21,7 +23,7 @@ type Shard = HashMap<SessionId, Arc<Session>, AsTaken>;
 pub(crate) struct Sessions {
     shards: [Mutex<Shard>; SHARDS],
     common: Arc<Common>,
-    sweeper: OnceLock<()>,
+    sweeper: SoleTask,
 }
 
 /// The bytes of kept events per owner with sessions.
@@ -100,7 +102,7 @@ impl Sessions {
         Self {
             shards: std::array::from_fn(|_| Mutex::default()),
             common: Arc::new(Common::new(limits)),
-            sweeper: OnceLock::new(),
+            sweeper: SoleTask::default(),
         }
     }
 
@@ -190,16 +192,16 @@ impl Sessions {
 
     /// Starts the sweeper if it is not running. Called when there is something to wait for.
     pub(crate) fn keep_swept(self: &Arc<Self>) {
-        self.sweeper.get_or_init(|| {
-            let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
-            let sessions = Arc::downgrade(self);
-            runtime.spawn(async move {
-                loop {
-                    tokio::time::sleep(SWEEP).await;
-                    let Some(sessions) = sessions.upgrade() else { return };
-                    sessions.sweep();
-                }
-            });
+        let Some(running) = self.sweeper.claim() else { return };
+        let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
+        let sessions = Arc::downgrade(self);
+        runtime.spawn(async move {
+            let _running = running;
+            loop {
+                tokio::time::sleep(SWEEP).await;
+                let Some(sessions) = sessions.upgrade() else { return };
+                sessions.sweep();
+            }
         });
     }
 
@@ -238,4 +240,26 @@ fn ticks(time: std::time::Duration) -> u32 {
 fn lock(shard: &Mutex<Shard>) -> MutexGuard<'_, Shard> {
     // Insertion and removal leave the table consistent.
     shard.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_sweeper_runs_in_each_runtime_that_serves_after_another() {
+        let sessions = Arc::new(Sessions::new(Limits::default()));
+        // Where there is none, it can't run, and may later.
+        sessions.keep_swept();
+        for _ in 0..2 {
+            let before = sessions.common.now();
+            let mut runtime = tokio::runtime::Builder::new_current_thread();
+            let runtime = runtime.enable_time().start_paused(true).build().unwrap();
+            runtime.block_on(async {
+                sessions.keep_swept();
+                tokio::time::sleep(SWEEP * 2).await;
+            });
+            assert!(sessions.common.now() > before);
+        }
+    }
 }
