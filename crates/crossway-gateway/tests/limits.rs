@@ -27,6 +27,12 @@ fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
     found.sort();
 }
 
+fn is_of_tests(file: &Path) -> bool {
+    let mut parts = file.components().map(|part| part.as_os_str().to_string_lossy().into_owned());
+    !parts.clone().any(|part| part == "src")
+        || parts.any(|part| part == "tests" || part == "tests.rs" || part == "crossway-testkit")
+}
+
 fn has_limits(file: &Path) -> bool {
     file.file_name().is_some_and(|name| name == "limits.rs")
 }
@@ -197,17 +203,27 @@ fn the_table_is_what_the_code_says() {
 fn every_constant_time_is_in_a_table_of_limits() {
     let mut found = Vec::new();
     sources(&repository().join("crates"), &mut found);
-    let is_of_tests = |file: &Path| {
-        let mut parts = file.components().map(|part| part.as_os_str().to_string_lossy().into_owned());
-        !parts.clone().any(|part| part == "src")
-            || parts.any(|part| part == "tests" || part == "tests.rs" || part == "crossway-testkit")
-    };
     for file in found.iter().filter(|file| !has_limits(file) && !is_of_tests(file)) {
         let source = fs::read_to_string(file).unwrap();
         for line in source.split("#[cfg(test)]").next().unwrap_or_default().lines() {
             let constant = line.split_once("const ").and_then(|(_, constant)| constant.split_once('='));
             let is_time = constant.is_some_and(|(_, value)| value.contains("Duration::from_"));
             assert!(!is_time, "{} belongs into a limits.rs: {}", line.trim(), file.display());
+        }
+    }
+}
+
+#[test]
+fn every_quotation_has_its_bound_in_a_table_of_limits() {
+    let mut found = Vec::new();
+    sources(&repository().join("crates"), &mut found);
+    for file in found.iter().filter(|file| !has_limits(file) && !is_of_tests(file)) {
+        let source = fs::read_to_string(file).unwrap();
+        for line in source.split("#[cfg(test)]").next().unwrap_or_default().lines() {
+            let mut taken = line.split(".take(").skip(1).filter_map(|after| after.split_once(')'));
+            let is_bare =
+                taken.any(|(count, _)| count.len() > 1 && count.bytes().all(|byte| byte.is_ascii_digit()));
+            assert!(!is_bare, "{} belongs into a limits.rs: {}", line.trim(), file.display());
         }
     }
 }

@@ -66,6 +66,10 @@ impl ClientLimits {
     pub const IDLE: Duration = Duration::from_secs(4);
     /// How much of a POST's answer that is no message is read, so that its connection can be used again: 64 KiB.
     pub(crate) const DISCARDED_BYTES: usize = 64 * 1024;
+    /// How much of what is no message is searched for the id of the call that it answers: 1 KiB from its beginning, where most servers write it.
+    pub(crate) const ID_SEARCH_BYTES: usize = 1024;
+    /// How much of a media type is quoted in an error: 64 characters. Types that are in use are shorter.
+    pub(crate) const QUOTED_TYPE_CHARS: usize = 64;
     /// 60 s of silence on a connection, then a probe each 10 s, 3 times: a stream may be silent for as long as it
     /// likes, but a host that is gone is noticed.
     pub(crate) const TCP_KEEP_ALIVE: Duration = Duration::from_secs(60);

@@ -23,6 +23,9 @@ pub const AUDIT_LISTEN: Duration = Duration::from_secs(10);
 /// How many tenants' shares of the audit log are kept that have no call in it: 1,024. Beyond that, they are made anew.
 pub const AUDIT_SHARES: usize = 1024;
 
+/// How much of the audit log's room one tenant's calls may take: 75 percent, so that some is left for the others.
+pub const AUDIT_TENANT_PERCENT: usize = 75;
+
 /// How many records are written at once: 1,024.
 pub const AUDIT_BATCH: usize = 1024;
 
@@ -38,6 +41,9 @@ pub const AUDIT_RETRY: Duration = Duration::from_secs(1);
 
 /// How many quotas' counts are kept: 131,072; some 40 MiB when all are in use. Beyond, calls of others are refused until one is idle.
 pub const LIMIT_KEYS: usize = 131_072;
+
+/// How many of the quotas' counts may be one tenant's: 75 percent, so that some are left for the others.
+pub const LIMIT_TENANT_PERCENT: usize = 75;
 
 /// How long a quota's counts are kept after their last use, at least: 10 minutes. For as long as a rate's period where that is longer,
 /// or a user would begin anew by waiting less than the period.

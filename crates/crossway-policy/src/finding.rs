@@ -4,6 +4,7 @@ use std::fmt;
 use std::ops::Deref;
 
 use crate::condition::BadCondition;
+use crate::limits::SIMILAR_NAMES;
 use crate::pattern::BadPattern;
 use crate::template::BadTemplate;
 
@@ -273,8 +274,7 @@ impl Findings {
 /// Returns the most similar of `names`, if one is similar enough.
 pub(crate) fn most_like<'a>(name: &str, names: impl IntoIterator<Item = &'a str>) -> Option<String> {
     let far = (name.chars().count() / 2).clamp(1, 3);
-    // Long lists are searched only in part: the message is not worth the time.
-    let near = names.into_iter().take(1000).map(|other| (distance(name, other), other));
+    let near = names.into_iter().take(SIMILAR_NAMES).map(|other| (distance(name, other), other));
     near.filter(|(distance, _)| *distance <= far).min().map(|(_, name)| name.to_owned())
 }
 

@@ -100,3 +100,6 @@ pub const BROKER_TIMEOUT: Duration = Duration::from_secs(4);
 /// How long what a command or a broker gave holds, where nothing is said: 60 s, so that a rotated secret is known soon and nobody is asked at
 /// each call.
 pub const CREDENTIAL_KEEP: Duration = Duration::from_secs(60);
+
+/// How many names are searched for the one that a mistaken name was meant to be: 1,000. The message is not worth more time.
+pub const SIMILAR_NAMES: usize = 1000;

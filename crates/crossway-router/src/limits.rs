@@ -217,3 +217,6 @@ pub const TEMPLATE_COMPARISONS: usize = 1000;
 
 /// How many times a URI of one result is compared with a template: 1,048,576. URIs beyond that are wrapped.
 pub const LINK_COMPARISONS: usize = 1 << 20;
+
+/// How much of a tool's, prompt's or resource's name is quoted in an error: 200 characters. Names that are in use are shorter, and a client may send any.
+pub(crate) const QUOTED_NAME_CHARS: usize = 200;

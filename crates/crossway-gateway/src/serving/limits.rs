@@ -8,3 +8,9 @@ pub(super) const ACTOR_UPSTREAMS: usize = 4;
 
 /// How many users' shares are kept. From there on those that nobody has are forgotten, each time that there are twice as many.
 pub(super) const SHARES: usize = 16_384;
+
+/// How many of all sessions one tenant may have: 75 percent, so that one that opens as many as it can leaves places for the others.
+pub(super) const SESSIONS_TENANT_PERCENT: usize = 75;
+
+/// How many of all sessions one user may have: 50 percent.
+pub(super) const SESSIONS_USER_PERCENT: usize = 50;

@@ -7,13 +7,7 @@ use crossway_policy::TenantName;
 use crossway_router::ScopeKey;
 use crossway_service::SessionLimiter;
 
-use super::limits::SHARES;
-
-/// A tenant has three quarters of all sessions at the most, so that one that opens as many as it can leaves places for the others.
-const OF_TENANT: (usize, usize) = (3, 4);
-
-/// A user has half of all sessions at the most.
-const OF_USER: (usize, usize) = (1, 2);
+use super::limits::{SESSIONS_TENANT_PERCENT, SESSIONS_USER_PERCENT, SHARES};
 
 /// The shares of all who have called. They outlive changes of the config, as sessions do. Clones share them.
 #[derive(Clone)]
@@ -40,7 +34,7 @@ impl SessionLimiters {
 
     /// A user's share, which is within the tenant's.
     pub(crate) fn of(&self, tenant: &TenantName, user: &ScopeKey) -> SessionLimiter {
-        let most = |(part, whole): (usize, usize)| (self.0.sessions * part / whole).max(1);
+        let most = |percent: usize| (self.0.sessions * percent / 100).max(1);
         // Each step leaves the tables whole.
         let mut kept = self.0.kept.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(share) = kept.users.get(user) {
@@ -50,10 +44,16 @@ impl SessionLimiters {
             kept.users.retain(|_, share| !share.is_unused());
             kept.sweep_at = kept.users.len() * 2;
         }
-        let of_tenant =
-            kept.tenants.entry(tenant.clone()).or_insert_with(|| SessionLimiter::new(most(OF_TENANT)));
+        let of_tenant = kept
+            .tenants
+            .entry(tenant.clone())
+            .or_insert_with(|| SessionLimiter::new(most(SESSIONS_TENANT_PERCENT)));
         // Who proves nothing is many: they share what is theirs.
-        let share = if tenant.is_anonymous() { of_tenant.clone() } else { of_tenant.within(most(OF_USER)) };
+        let share = if tenant.is_anonymous() {
+            of_tenant.clone()
+        } else {
+            of_tenant.within(most(SESSIONS_USER_PERCENT))
+        };
         kept.users.insert(user.clone(), share.clone());
         share
     }

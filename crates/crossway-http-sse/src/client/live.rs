@@ -184,7 +184,7 @@ impl Live {
         if event.event != sse::MESSAGE || event.data.is_empty() {
             return;
         }
-        let head = event.data.slice(..event.data.len().min(1024));
+        let head = event.data.slice(..event.data.len().min(ClientLimits::ID_SEARCH_BYTES));
         match Incoming::parse(event.data, &self.shared.limits.message) {
             Ok(incoming) => self.accept(incoming),
             Err(error) => {

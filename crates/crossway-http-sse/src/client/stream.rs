@@ -12,11 +12,11 @@ use http_body_util::Full;
 use hyper::body::Incoming;
 use url::Url;
 
-use super::Shared;
 use super::endpoint::{redirect, resolve};
 use super::error::{ENDPOINT_EVENT, OpenError};
 use super::post::{Target, retry_after};
 use super::wire::Wire;
+use super::{ClientLimits, Shared};
 
 /// An open stream.
 pub(super) struct EventStream {
@@ -117,5 +117,7 @@ fn check_is_event_stream(response: &Response<Incoming>) -> Result<(), OpenError>
         response.headers().get(CONTENT_TYPE).and_then(|name| name.to_str().ok()).unwrap_or("an untyped body");
     // The media type is enough; the rest is the server's text.
     let name = name.split(';').next().unwrap_or_default();
-    Err(OpenError::NotEvents(name.chars().filter(|c| !c.is_control()).take(64).collect()))
+    Err(OpenError::NotEvents(
+        name.chars().filter(|c| !c.is_control()).take(ClientLimits::QUOTED_TYPE_CHARS).collect(),
+    ))
 }

@@ -6,10 +6,7 @@ use crossway_policy::TenantName;
 use foldhash::HashMap;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::limits::AUDIT_SHARES;
-
-/// How much of the room one tenant's calls may take, so that others have some.
-const OF_TENANT: (usize, usize) = (3, 4);
+use crate::limits::{AUDIT_SHARES, AUDIT_TENANT_PERCENT};
 
 /// One place of a tenant's.
 pub(super) type Share = OwnedSemaphorePermit;
@@ -23,8 +20,8 @@ pub(super) struct Shares {
 impl Shares {
     /// Of a log with so many places.
     pub(super) fn new(places: usize) -> Self {
-        let (part, whole) = OF_TENANT;
-        Self { most: (places / whole * part + places % whole * part / whole).max(1), of: Mutex::default() }
+        let most = places / 100 * AUDIT_TENANT_PERCENT + places % 100 * AUDIT_TENANT_PERCENT / 100;
+        Self { most: most.max(1), of: Mutex::default() }
     }
 
     /// A place, if the tenant has one left.

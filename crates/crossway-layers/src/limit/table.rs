@@ -12,10 +12,7 @@ use super::bucket::Bucket;
 use super::gate::Gate;
 use super::{OverQuota, Quota, QuotaKey, Rate};
 use crate::Clock;
-use crate::limits::LIMIT_IDLE;
-
-/// The part of the room that one tenant's counts may take.
-const OF_TENANT: (usize, usize) = (3, 4);
+use crate::limits::{LIMIT_IDLE, LIMIT_TENANT_PERCENT};
 
 /// The counts of each key.
 pub(super) struct Table {
@@ -100,7 +97,7 @@ impl Table {
 impl Entries {
     /// Whether a tenant has used its share of the room, so that room is left for others.
     fn is_share_full(&self, tenant: Option<&TenantName>, most: usize) -> bool {
-        let share = (most * OF_TENANT.0 / OF_TENANT.1).max(1);
+        let share = (most * LIMIT_TENANT_PERCENT / 100).max(1);
         tenant.and_then(|tenant| self.by_tenant.get(tenant)).is_some_and(|count| *count >= share)
     }
 

@@ -174,7 +174,7 @@ impl Api {
             }
         }
         if marked > 0 {
-            let title: String = document.title().chars().take(64).collect();
+            let title: String = document.title().chars().take(limits::QUOTED_NAME_CHARS).collect();
             tracing::warn!(
                 title,
                 tools = marked,
@@ -258,7 +258,7 @@ impl ApiOptions {
 
 impl Found<'_> {
     fn told(&self) -> String {
-        let path: String = self.path.chars().take(128).collect();
+        let path: String = self.path.chars().take(limits::QUOTED_PATH_CHARS).collect();
         format!("{} {path}", self.method)
     }
 }
@@ -270,7 +270,10 @@ fn operations<'a>(document: &'a Document, left_out: &mut Vec<LeftOut>) -> Vec<Fo
         let item = match resolve(document.root(), item) {
             Ok(item) => item,
             Err(broken) => {
-                left_out.push(LeftOut { operation: path.chars().take(128).collect(), why: broken.into() });
+                left_out.push(LeftOut {
+                    operation: path.chars().take(limits::QUOTED_PATH_CHARS).collect(),
+                    why: broken.into(),
+                });
                 continue;
             }
         };
@@ -299,7 +302,7 @@ fn on_base(document: &Document, found: &Found<'_>, base: &str, options: &ApiOpti
     if same || url.trim_end_matches('/') == base {
         return Ok(());
     }
-    Err(Unusable::Server(url.chars().take(128).collect()))
+    Err(Unusable::Server(url.chars().take(limits::QUOTED_PATH_CHARS).collect()))
 }
 
 impl std::fmt::Debug for Api {

@@ -43,3 +43,13 @@ pub const URL_BYTES: usize = 32 << 10;
 pub const HEADER_BYTES: usize = 8 << 10;
 /// How deep arguments may be that become members of a query: 8 levels.
 pub const QUERY_DEPTH: usize = 8;
+/// How much of a name is quoted in an error or the log: 64 characters. Names are shorter, and a document may be a stranger's.
+pub const QUOTED_NAME_CHARS: usize = 64;
+/// How much of a path, a reference or the URL of an operation's server is quoted: 128 characters, in which it can be found in the document.
+pub const QUOTED_PATH_CHARS: usize = 128;
+/// How much of a document's own URL is quoted: 256 characters. Most are told whole with it.
+pub const QUOTED_URL_CHARS: usize = 256;
+/// How much of a document's version is quoted: 32 characters.
+pub const QUOTED_VERSION_CHARS: usize = 32;
+/// How many media types are named of a body that can't be sent: 4.
+pub const QUOTED_MEDIA_TYPES: usize = 4;

@@ -154,7 +154,7 @@ impl fmt::Display for Unfilled {
 }
 
 fn short(name: &str) -> String {
-    name.chars().take(64).collect()
+    name.chars().take(limits::QUOTED_NAME_CHARS).collect()
 }
 
 #[cfg(test)]

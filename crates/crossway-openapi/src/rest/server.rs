@@ -4,6 +4,7 @@ use serde_json::Value;
 use url::Url;
 
 use super::document::Document;
+use super::limits;
 
 /// Why an API's base URL can't be determined.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -56,7 +57,7 @@ pub(super) fn base(
 }
 
 fn check(text: &str, url: Option<Url>) -> Result<String, ServerError> {
-    let bad = |why| ServerError::NoUrl(text.chars().take(256).collect(), why);
+    let bad = |why| ServerError::NoUrl(text.chars().take(limits::QUOTED_URL_CHARS).collect(), why);
     let url = url.ok_or_else(|| bad("it is not one"))?;
     if !matches!(url.scheme(), "http" | "https") || url.host().is_none() {
         return Err(bad("it has to begin with http:// or https://"));

@@ -10,3 +10,9 @@ pub const WEBHOOK_TOOLS: usize = 100;
 pub const TEMPLATE_DEPTH: usize = 16;
 /// How long the name of a chat may be: 256 bytes. Open WebUI's are UUIDs.
 pub const CHAT_BYTES: usize = 256;
+/// How much of a template is quoted in an error: 64 characters, in which the mistake is found in the config.
+pub const QUOTED_CHARS: usize = 64;
+/// How much of a tool's name is quoted: 80 characters, more than the 64 that a name may have.
+pub const QUOTED_NAME_CHARS: usize = 80;
+/// How much of a method's name is quoted: 16 characters. The longest one in use has 9.
+pub const QUOTED_METHOD_CHARS: usize = 16;

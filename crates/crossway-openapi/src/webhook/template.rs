@@ -149,7 +149,7 @@ impl Piece {
 }
 
 fn pieces(text: &str) -> Result<Vec<Piece>, BadTemplate> {
-    let alone = || BadTemplate::Brace(text.chars().take(64).collect());
+    let alone = || BadTemplate::Brace(text.chars().take(limits::QUOTED_CHARS).collect());
     let (mut pieces, mut plain, mut rest) = (Vec::new(), String::new(), text);
     while let Some(at) = rest.find(['{', '}']) {
         plain.push_str(&rest[..at]);
@@ -169,7 +169,7 @@ fn pieces(text: &str) -> Result<Vec<Piece>, BadTemplate> {
             "session" => Piece::Session,
             name => match name.strip_prefix("args.").filter(|name| !name.is_empty()) {
                 Some(name) => Piece::Argument(name.to_owned()),
-                None => return Err(BadTemplate::Place(name.chars().take(64).collect())),
+                None => return Err(BadTemplate::Place(name.chars().take(limits::QUOTED_CHARS).collect())),
             },
         };
         if !plain.is_empty() {

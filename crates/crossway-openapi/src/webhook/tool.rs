@@ -5,7 +5,7 @@ use std::sync::Arc;
 use http::{Method, Uri};
 use serde_json::{Map, Value, json};
 
-use super::{Output, Template};
+use super::{Output, Template, limits};
 use crate::checks::limits::NAME_CHARS;
 use crate::checks::{Checker, told};
 
@@ -74,7 +74,7 @@ impl WebhookTool {
     pub fn new(name: &str, url: &str) -> Result<Self, BadTool> {
         let fits = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-';
         if !(1..=64).contains(&name.len()) || !name.bytes().all(fits) {
-            return Err(BadTool::Name(name.chars().take(80).collect()));
+            return Err(BadTool::Name(name.chars().take(limits::QUOTED_NAME_CHARS).collect()));
         }
         let parsed = url::Url::parse(url).map_err(|_| BadTool::Url("it is no URL"))?;
         if !matches!(parsed.scheme(), "http" | "https") {
@@ -155,7 +155,7 @@ impl WebhookTool {
             "POST" => Method::POST,
             "PUT" => Method::PUT,
             "PATCH" => Method::PATCH,
-            _ => return Err(BadTool::Method(method.chars().take(16).collect())),
+            _ => return Err(BadTool::Method(method.chars().take(limits::QUOTED_METHOD_CHARS).collect())),
         };
         Ok(self)
     }

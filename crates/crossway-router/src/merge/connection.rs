@@ -15,7 +15,7 @@ use super::resources::{Owner, read_as};
 use super::splice::Named;
 use super::{Router, listening};
 use crate::access::{AccessTarget, CallerSet};
-use crate::limits::UNTOLD_NAMED;
+use crate::limits::{QUOTED_NAME_CHARS, UNTOLD_NAMED};
 use crate::list_cache::{Entry, Failure, ListCache, ListKind, Listed};
 
 /// The capability of clients that have extensions.
@@ -326,7 +326,7 @@ fn not_found(why: NotFound, request: &Message, what: &str, name: &str) -> Reply 
         NotFound::UntoldBy(upstreams) => {
             let named: Vec<&str> = upstreams.iter().take(UNTOLD_NAMED).map(|name| &**name).collect();
             let more = if upstreams.len() > UNTOLD_NAMED { ", and others" } else { "" };
-            let name: String = name.chars().take(200).collect();
+            let name: String = name.chars().take(QUOTED_NAME_CHARS).collect();
             let why = format!(
                 "unknown {what} {name:?}; servers that have not told their {what}s yet: {}{more}",
                 named.join(", ")
@@ -343,6 +343,6 @@ fn id_of(request: &Message) -> RequestId {
 
 /// The answer about what nobody has, as servers say it.
 fn unknown(request: &Message, what: &str, name: &str) -> Message {
-    let name: String = name.chars().take(200).collect();
+    let name: String = name.chars().take(QUOTED_NAME_CHARS).collect();
     error_of(&id_of(request), &ErrorObject::new(ErrorCode::INVALID_PARAMS, format!("Unknown {what}: {name}")))
 }

@@ -206,7 +206,7 @@ fn printable(value: Option<&HeaderValue>) -> String {
         .unwrap_or_default()
         .chars()
         .filter(|char| char.is_ascii_graphic())
-        .take(64)
+        .take(limits::QUOTED_CHARS)
         .collect()
 }
 

@@ -135,3 +135,8 @@ pub(super) const PROBE: Duration = Duration::from_secs(5);
 pub(super) const PROBE_INITIALIZE: Duration = Duration::from_secs(30);
 /// The most revisions that are read of a server's error. Five exist.
 pub(super) const PROBE_VERSIONS: usize = 64;
+
+/// How much of a header is quoted in an error: 64 characters. Media types and codings that are in use are shorter.
+pub(super) const QUOTED_CHARS: usize = 64;
+/// How much of the name of an authentication scheme is quoted: 32 characters.
+pub(super) const QUOTED_SCHEME_CHARS: usize = 32;

@@ -215,7 +215,8 @@ impl Prober {
         let scheme = challenge.and_then(|challenge| challenge.split([' ', ',']).next());
         let is_name =
             |scheme: &&str| !scheme.is_empty() && scheme.bytes().all(|byte| byte.is_ascii_alphanumeric());
-        let scheme = scheme.filter(is_name).unwrap_or("Bearer").chars().take(32).collect();
+        let scheme =
+            scheme.filter(is_name).unwrap_or("Bearer").chars().take(limits::QUOTED_SCHEME_CHARS).collect();
         let was_sent = self.session.shared.headers.contains_key(header::AUTHORIZATION);
         ProbeError::Unauthorized { scheme, was_sent }
     }

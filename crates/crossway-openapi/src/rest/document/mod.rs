@@ -66,7 +66,11 @@ impl Document {
         let dialect = match version.split('.').take(2).collect::<Vec<_>>()[..] {
             ["3", "0"] => Dialect::V30,
             ["3", "1"] => Dialect::V31,
-            _ => return Err(DocumentError::Version(version.chars().take(32).collect())),
+            _ => {
+                return Err(DocumentError::Version(
+                    version.chars().take(limits::QUOTED_VERSION_CHARS).collect(),
+                ));
+            }
         };
         // Texts that YAML reads as numbers if they have no quotes.
         for member in ["title", "version"] {

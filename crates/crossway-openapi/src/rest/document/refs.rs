@@ -22,7 +22,7 @@ pub enum Broken {
 
 /// The target of a reference: one step.
 pub(in crate::rest) fn target<'a>(root: &'a Value, reference: &str) -> Result<&'a Value, Broken> {
-    let shown = || reference.chars().take(128).collect::<String>();
+    let shown = || reference.chars().take(limits::QUOTED_PATH_CHARS).collect::<String>();
     let Some(pointer) = reference.strip_prefix('#') else { return Err(Broken::Remote(shown())) };
     let pointer = percent_decode_str(pointer).decode_utf8().map_err(|_| Broken::Missing(shown()))?;
     root.pointer(&pointer).ok_or_else(|| Broken::Missing(shown()))
@@ -36,5 +36,5 @@ pub(in crate::rest) fn resolve<'a>(root: &'a Value, node: &'a Value) -> Result<&
         node = target(root, reference)?;
     }
     let reference = node.get("$ref").and_then(Value::as_str).unwrap_or_default();
-    Err(Broken::Circle(reference.chars().take(128).collect()))
+    Err(Broken::Circle(reference.chars().take(limits::QUOTED_PATH_CHARS).collect()))
 }

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashSet};
 use serde_json::Value;
 
 use super::super::document::{Document, resolve};
+use super::super::limits;
 use super::{Style, Unusable};
 use crate::calling::{BodyKind, kind};
 
@@ -80,7 +81,7 @@ pub(super) fn media<'a>(document: &'a Document, operation: &'a Value) -> Result<
         if !is_required {
             return Ok(None);
         }
-        let mimes: Vec<&str> = content.keys().take(4).map(String::as_str).collect();
+        let mimes: Vec<&str> = content.keys().take(limits::QUOTED_MEDIA_TYPES).map(String::as_str).collect();
         return Err(Unusable::Body(mimes.join(", ")));
     };
     let schema = media.get("schema");

@@ -74,7 +74,7 @@ fn parameter<'a>(
     path: &Template,
     schemes: &Schemes,
 ) -> Result<Option<Described<'a>>, Unusable> {
-    let bad = |why| Unusable::Parameter { name: name.chars().take(64).collect(), why };
+    let bad = |why| Unusable::Parameter { name: name.chars().take(limits::QUOTED_NAME_CHARS).collect(), why };
     let flag = |member| node.get(member).and_then(Value::as_bool);
     let is_required = flag("required").unwrap_or(false);
     let place = match place {

@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Number, Value};
 
+use super::super::limits;
 use super::super::operation::{Fields, MediaKind, Operation};
 use super::BadArguments;
 
@@ -69,7 +70,10 @@ fn known(operation: &Operation, arguments: &Map<String, Value>) -> Result<(), Ba
                 Some(Fields::Members(members)) => names.extend(members.keys().cloned()),
                 None => {}
             }
-            Err(BadArguments::Unknown { name: name.chars().take(64).collect(), known: names })
+            Err(BadArguments::Unknown {
+                name: name.chars().take(limits::QUOTED_NAME_CHARS).collect(),
+                known: names,
+            })
         }
     }
 }
