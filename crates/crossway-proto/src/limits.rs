@@ -29,17 +29,6 @@ impl Limits {
     pub const CALLS_IN_FLIGHT: usize = 1 << 16;
 }
 
-impl Limits {
-    /// For messages that are made here, of parts that were within the limits when they came: such a message may be longer and a few
-    /// levels deeper than each of them. The scan does not recurse, so depth costs a byte a level.
-    pub(crate) const OF_OWN: Self = Self {
-        message_bytes: usize::MAX,
-        depth: usize::MAX,
-        id_bytes: usize::MAX,
-        batch_messages: Self::BATCH_MESSAGES,
-    };
-}
-
 impl Default for Limits {
     fn default() -> Self {
         Self {

@@ -37,6 +37,8 @@ impl Limits {
     pub const PIPE_BYTES: usize = 128 << 20;
     /// How long a connection that is being closed may take: then it is dropped as it is.
     pub const CLOSE: Duration = Duration::from_secs(10);
+    /// 30 years: no wait is longer, and no clock ends before.
+    pub(crate) const LONGEST: Duration = Duration::from_secs(30 * 365 * 86_400);
 }
 
 impl Default for Limits {

@@ -3,14 +3,13 @@
 use std::ops::Add;
 use std::time::Duration;
 
-/// 30 years: no wait is longer, and no clock ends before.
-const FAR: Duration = Duration::from_secs(30 * 365 * 86_400);
+use crate::Limits;
 
 /// The moment `time` after `now`, or 30 years after it if that is sooner: users of a library set a time without limit by
 /// [`Duration::MAX`], with which addition would panic. Of any clock, such as [`std::time::Instant`] and tokio's.
 #[must_use]
 pub fn later<T: Add<Duration, Output = T>>(now: T, time: Duration) -> T {
-    now + time.min(FAR)
+    now + time.min(Limits::LONGEST)
 }
 
 #[cfg(test)]
@@ -21,6 +20,6 @@ mod tests {
     fn a_time_without_limit_is_a_moment_that_never_comes() {
         let begin = std::time::SystemTime::UNIX_EPOCH;
         assert_eq!(later(begin, Duration::from_secs(1)), begin + Duration::from_secs(1));
-        assert_eq!(later(begin, Duration::MAX), begin + FAR);
+        assert_eq!(later(begin, Duration::MAX), begin + Limits::LONGEST);
     }
 }
