@@ -226,13 +226,22 @@ impl Session {
         request(&RequestId::from("crossway-level"), "logging/setLevel", params.as_bytes())
     }
 
-    /// A request that begins or ends a subscription to a resource.
+    /// A request that begins a subscription to a resource.
     #[must_use]
-    pub fn subscribe(uri: &str, begins: bool) -> Message {
-        let method = if begins { "resources/subscribe" } else { "resources/unsubscribe" };
-        let params = format!(r#"{{"uri":{}}}"#, Value::from(uri));
-        request(&RequestId::from("crossway-subscribe"), method, params.as_bytes())
+    pub fn subscribe(uri: &str) -> Message {
+        subscription("resources/subscribe", uri)
     }
+
+    /// A request that ends a subscription to a resource.
+    #[must_use]
+    pub fn unsubscribe(uri: &str) -> Message {
+        subscription("resources/unsubscribe", uri)
+    }
+}
+
+fn subscription(method: &str, uri: &str) -> Message {
+    let params = format!(r#"{{"uri":{}}}"#, Value::from(uri));
+    request(&RequestId::from("crossway-subscribe"), method, params.as_bytes())
 }
 
 pub use results::Level;

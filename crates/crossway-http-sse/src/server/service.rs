@@ -62,12 +62,12 @@ impl HttpSse {
 
     /// Stops accepting sessions and calls (503), and ends each stream as soon as all its calls have been answered.
     pub fn drain(&self) {
-        self.shared.sessions.drain(false);
+        self.shared.sessions.drain();
     }
 
     /// Ends all streams. Calls that are in flight are cancelled, and each client is told that the outcome of its calls is not known.
     pub fn close(&self) {
-        self.shared.sessions.drain(true);
+        self.shared.sessions.close();
     }
 
     /// Waits until there are no sessions, as after [`drain`](Self::drain).

@@ -87,17 +87,22 @@ impl Sessions {
         self.is_closed.load(Ordering::Acquire)
     }
 
-    /// Stops accepting sessions; existing ones end when they are idle, or at once.
-    pub(super) fn drain(&self, at_once: bool) {
+    /// Stops accepting sessions; existing ones end when they are idle.
+    pub(super) fn drain(&self) {
         let sessions: Vec<_> = {
             let table = self.table();
             self.is_draining.store(true, Ordering::Release);
-            self.is_closed.fetch_or(at_once, Ordering::AcqRel);
             table.sessions.values().cloned().collect()
         };
         for session in sessions {
             session.wake();
         }
+    }
+
+    /// Stops accepting sessions, and ends the existing ones at once.
+    pub(super) fn close(&self) {
+        self.is_closed.store(true, Ordering::Release);
+        self.drain();
     }
 
     /// Ready when there are no sessions.

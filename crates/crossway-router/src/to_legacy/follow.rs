@@ -59,7 +59,7 @@ impl Member {
 
     /// Ends a subscription. Until the server has answered, it may still send updates.
     fn unfollow(self: &Arc<Self>, uri: &str) {
-        let mut request = Session::subscribe(uri, false);
+        let mut request = Session::unsubscribe(uri);
         request.set_id(&self.next_id());
         let (mut reply, member) = (self.send(request), Arc::clone(self));
         member.unfollowing.fetch_add(1, Ordering::AcqRel);
@@ -87,7 +87,7 @@ impl Member {
         if self.is_dead() {
             return;
         }
-        let answer = self.ask_in_time(Session::subscribe(&uri, true)).await;
+        let answer = self.ask_in_time(Session::subscribe(&uri)).await;
         // A refused subscription is not requested again while somebody listens to the resource on another session.
         let is_taken = answer.is_ok_and(|answer| answer.kind() == Kind::Result);
         self.state().followed.insert(uri, is_taken);
