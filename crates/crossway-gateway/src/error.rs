@@ -1,5 +1,7 @@
 //! Errors of commands.
 
+pub(crate) use crossway_service::with_causes as told;
+
 use crate::plan::PlanError;
 use crate::{DetectError, LogError, ServeError};
 
@@ -93,15 +95,4 @@ impl RunError {
             _ => 1,
         }
     }
-}
-
-/// Formats an error and its causes as one line.
-pub(crate) fn told(error: &dyn std::error::Error) -> String {
-    let mut line = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        line = format!("{line}: {error}");
-        cause = error.source();
-    }
-    line
 }

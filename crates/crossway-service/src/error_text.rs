@@ -1,6 +1,7 @@
 //! What went wrong, in words.
 
 use std::borrow::Cow;
+use std::error::Error;
 use std::fmt;
 
 /// The text of an error, and whether it may be shown to callers.
@@ -49,5 +50,48 @@ impl From<&'static str> for ErrorText {
 impl fmt::Display for ErrorText {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.words)
+    }
+}
+
+/// An error and its causes, in one line. A cause that the text ends with already is not repeated.
+#[must_use]
+pub fn with_causes(error: &(dyn Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(error) = next {
+        let cause = error.to_string();
+        if !text.ends_with(&cause) {
+            text.push_str(": ");
+            text.push_str(&cause);
+        }
+        next = error.source();
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug)]
+    struct Because(&'static str, Option<Box<Self>>);
+
+    impl fmt::Display for Because {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str(self.0)
+        }
+    }
+
+    impl Error for Because {
+        fn source(&self) -> Option<&(dyn Error + 'static)> {
+            self.1.as_deref().map(|cause| cause as _)
+        }
+    }
+
+    #[test]
+    fn the_causes_of_an_error_stand_behind_it_once() {
+        let because = |text, cause| Because(text, Some(Box::new(cause)));
+        let error = because("no answer: refused", because("refused", Because("at the port", None)));
+        assert_eq!(with_causes(&error), "no answer: refused: at the port");
     }
 }

@@ -20,7 +20,7 @@ mod upstream;
 
 pub use call::{Ask, Call, Context, Origin};
 pub use error::{CallError, Fault, Outcome, Reason};
-pub use error_text::ErrorText;
+pub use error_text::{ErrorText, with_causes};
 pub use extensions::{Extensions, extension_of};
 pub use limits::Limits;
 pub use link::{Closing, Connection, Link};

@@ -72,7 +72,7 @@ pub fn start_with(args: &LogArgs, config: &LogFile, spans: Option<SpanLayer>) ->
 pub fn warn_of_authorities() {
     let Some(file) = std::env::var_os("SSL_CERT_FILE").filter(|file| !file.is_empty()) else { return };
     if let Err(error) = crate::tls::has_certificates(file.as_ref()) {
-        let error = crate::error::told(&error);
+        let error = crossway_service::with_causes(&error);
         tracing::warn!(%error, "SSL_CERT_FILE can't be used, so that no server's certificate will verify");
     }
 }

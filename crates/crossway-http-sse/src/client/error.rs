@@ -1,10 +1,9 @@
 //! Errors of options and of opening a stream.
 
 use std::error::Error as StdError;
-use std::fmt::Write as _;
 use std::time::Duration;
 
-use crossway_service::{CallError, ErrorText, Outcome, Reason};
+use crossway_service::{CallError, ErrorText, Outcome, Reason, with_causes};
 use http::{HeaderName, StatusCode};
 
 /// An error in the URL or the options of an upstream.
@@ -111,7 +110,7 @@ impl OpenError {
                 Self::Status { status, retry_after } => {
                     Reason::Refused { status: status.as_u16(), retry_after: *retry_after }
                 }
-                error => Reason::Unavailable(ErrorText::private(chain(error))),
+                error => Reason::Unavailable(ErrorText::private(with_causes(error))),
             },
             Outcome::NotSent,
         )
@@ -122,18 +121,3 @@ impl OpenError {
 pub(super) const CONNECTING: &str = "connecting";
 /// A step in [`OpenError::TimedOut`].
 pub(super) const ENDPOINT_EVENT: &str = "the stream's first event";
-
-/// An error with its causes, in one line.
-pub(super) fn chain(error: &(dyn StdError + 'static)) -> String {
-    let mut text = error.to_string();
-    let mut next = error.source();
-    while let Some(cause) = next {
-        let cause_text = cause.to_string();
-        if !text.ends_with(&cause_text) {
-            // Writing to a string does not fail.
-            let _ = write!(text, ": {cause_text}");
-        }
-        next = cause.source();
-    }
-    text
-}

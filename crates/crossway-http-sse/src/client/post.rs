@@ -6,7 +6,7 @@ use std::time::Duration;
 use crossway_proto::http_rules::content_encoding::coding;
 use crossway_proto::http_rules::content_type::BodyKind;
 use crossway_proto::{Incoming, Kind, Message};
-use crossway_service::{CallError, ErrorText, Reason};
+use crossway_service::{CallError, ErrorText, Reason, with_causes};
 use http::header::{LOCATION, RETRY_AFTER};
 use http::{HeaderMap, Method, Request, Response, StatusCode, Uri};
 use http_body_util::Full;
@@ -14,7 +14,7 @@ use hyper::body::Incoming as Body;
 use url::Url;
 
 use super::endpoint::redirect;
-use super::error::{OpenError, chain};
+use super::error::OpenError;
 use super::wire::{Outgoing, Wire};
 use super::{ClientLimits, Shared};
 
@@ -80,7 +80,7 @@ pub(super) async fn post(
             Ok(Some(text)) => text,
             Ok(None) => return Err(CallError::unknown(Reason::InvalidAnswer("it is too long".into()))),
             Err(error) => {
-                let lost = CallError::unknown(Reason::Ended(ErrorText::private(chain(&error))));
+                let lost = CallError::unknown(Reason::Ended(ErrorText::private(with_causes(&error))));
                 return Err(refusal.unwrap_or(lost));
             }
         };
@@ -111,12 +111,14 @@ async fn send(shared: &Shared, mut request: Outgoing) -> Result<(Box<Wire>, Resp
                 // The server had closed the connection meanwhile.
                 Some(unsent) if !is_fresh => request = *unsent,
                 Some(_) => {
-                    return Err(CallError::not_sent(Reason::Unavailable(ErrorText::private(chain(
+                    return Err(CallError::not_sent(Reason::Unavailable(ErrorText::private(with_causes(
                         &fault.error,
                     )))));
                 }
                 None => {
-                    return Err(CallError::unknown(Reason::Ended(ErrorText::private(chain(&fault.error)))));
+                    return Err(CallError::unknown(Reason::Ended(ErrorText::private(with_causes(
+                        &fault.error,
+                    )))));
                 }
             },
         }

@@ -1,6 +1,5 @@
 //! An HTTP client with shared connections and bounded responses.
 
-use std::error::Error;
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -8,7 +7,7 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use crossway_dial::{Dialer, Forward, Proxies};
 use crossway_proto::http_rules::content_encoding;
-use crossway_service::{CallError, ErrorText, Reason};
+use crossway_service::{CallError, ErrorText, Reason, with_causes};
 use http::{HeaderMap, Method, Request, StatusCode, Uri, header};
 use http_body::Body;
 use http_body_util::{BodyExt, Full};
@@ -135,17 +134,20 @@ impl HttpClient {
         }
         let response = client.request(request).await.map_err(|error| {
             if error.is_connect() {
-                return unavailable(&origin, &explain(&error));
+                return unavailable(&origin, &with_causes(&error));
             }
-            CallError::unknown(Reason::Ended(ErrorText::private(format!("{origin}: {}", explain(&error)))))
+            CallError::unknown(Reason::Ended(ErrorText::private(format!(
+                "{origin}: {}",
+                with_causes(&error)
+            ))))
         })?;
         let (head, body) = response.into_parts();
         if let Some(refused) = forward.and_then(|by| by.refused(head.status)) {
-            return Err(unavailable(&origin, &explain(&refused)));
+            return Err(unavailable(&origin, &with_causes(&refused)));
         }
         let most = if head.status.is_success() { most } else { most.min(limits::ERROR_BYTES) };
         let (body, is_cut) = read(body, most).await.map_err(|error| {
-            let what = format!("{origin}: the connection broke within the answer: {}", explain(&error));
+            let what = format!("{origin}: the connection broke within the answer: {}", with_causes(&error));
             CallError::unknown(Reason::Ended(ErrorText::private(what)))
         })?;
         let location = led_to(&asked, &head.headers).map(|uri| uri.path().to_owned());
@@ -254,20 +256,6 @@ pub(crate) fn origin(uri: &Uri) -> String {
 
 fn unavailable(origin: &str, what: &str) -> CallError {
     CallError::not_sent(Reason::Unavailable(ErrorText::private(format!("{origin}: {what}"))))
-}
-
-/// An error with its causes, in one line.
-fn explain(error: &(dyn Error + 'static)) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let next = error.to_string();
-        if !text.ends_with(&next) {
-            text = format!("{text}: {next}");
-        }
-        cause = error.source();
-    }
-    text
 }
 
 impl fmt::Debug for HttpClient {

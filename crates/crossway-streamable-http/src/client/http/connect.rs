@@ -1,11 +1,10 @@
 //! Opens connections: name resolution, TCP, TLS, proxies.
 
-use std::error::Error;
 use std::sync::Arc;
 use std::time::Duration;
 
 use crossway_dial::{Dialer, Proxies};
-use crossway_service::{ErrorText, Reason};
+use crossway_service::{ErrorText, Reason, with_causes};
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioIo;
 use rustls::ClientConfig;
@@ -61,7 +60,7 @@ impl Connector {
         match tokio::time::timeout(self.timeout, self.dial(endpoint)).await {
             Ok(connected) => connected,
             Err(_) => Err(match self.dialer.timed_out(&endpoint.absolute, self.timeout) {
-                Some(error) => unavailable(endpoint, &explain(&error)),
+                Some(error) => unavailable(endpoint, &with_causes(&error)),
                 None => {
                     unavailable(endpoint, &format!("no connection within {} ms", self.timeout.as_millis()))
                 }
@@ -71,7 +70,7 @@ impl Connector {
 
     async fn dial(&self, endpoint: &Endpoint) -> Result<Connected, Reason> {
         let tcp = self.dialer.dial(&endpoint.absolute).await;
-        let tcp = tcp.map_err(|error| unavailable(endpoint, &explain(&error)))?;
+        let tcp = tcp.map_err(|error| unavailable(endpoint, &with_causes(&error)))?;
         if !endpoint.is_https() {
             return Ok(Connected { io: Io::Tcp(TokioIo::new(tcp)), is_http2: false });
         }
@@ -97,18 +96,4 @@ impl Connector {
 
 pub(super) fn unavailable(endpoint: &Endpoint, what: &str) -> Reason {
     Reason::Unavailable(ErrorText::private(format!("{}: {what}", endpoint.origin())))
-}
-
-/// Formats an error and its causes as one line.
-pub(super) fn explain(error: &(dyn Error + 'static)) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let next = error.to_string();
-        if !text.ends_with(&next) {
-            text = format!("{text}: {next}");
-        }
-        cause = error.source();
-    }
-    text
 }

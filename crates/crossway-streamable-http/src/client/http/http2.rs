@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::Poll;
 
+use crossway_service::with_causes;
 use futures_util::task::AtomicWaker;
 use h2::Reason;
 use hyper::client::conn::http2::{Builder, SendRequest};
@@ -15,7 +16,6 @@ use hyper_util::rt::TokioTimer;
 use tokio::time::Instant;
 
 use super::body::Outgoing;
-use super::connect::explain;
 use super::io::Io;
 use crate::client::limits;
 
@@ -54,7 +54,7 @@ impl Http2 {
             .initial_max_send_streams(0)
             .handshake(io)
             .await
-            .map_err(|error| explain(&error))?;
+            .map_err(|error| with_causes(&error))?;
         let ended = std::future::poll_fn(|cx| {
             tasks.stepped.register(cx.waker());
             if connection.current_max_send_streams() > 0 {
@@ -65,7 +65,7 @@ impl Http2 {
         match ended.await {
             None => {}
             Some(Ok(())) => return Err("it closed the connection at its beginning".to_owned()),
-            Some(Err(error)) => return Err(explain(&error)),
+            Some(Err(error)) => return Err(with_causes(&error)),
         }
         let allowed = AtomicUsize::new(connection.current_max_send_streams());
         let load = Arc::new(Load { open: AtomicUsize::new(0), allowed });

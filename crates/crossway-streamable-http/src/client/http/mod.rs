@@ -14,12 +14,12 @@ use std::sync::Arc;
 
 use crossway_dial::Forward;
 use crossway_proto::{Message, Slices};
-use crossway_service::{CallError, ErrorText, Outcome, Reason, later};
+use crossway_service::{CallError, ErrorText, Outcome, Reason, later, with_causes};
 use http::{HeaderMap, Method, Request, StatusCode, Version, header};
 use tokio::time::Instant;
 
 use self::body::Outgoing;
-use self::connect::{Connected, Connector, explain, unavailable};
+use self::connect::{Connected, Connector, unavailable};
 use self::connecting::Connecting;
 use self::http1::Http1;
 use self::http2::{Http2, Unprocessed};
@@ -94,7 +94,7 @@ impl HttpClient {
         for _ in 0..=limits::REDIRECTS {
             let response = self.attempt(target.as_ref().unwrap_or(&self.endpoint), &outbound).await?;
             if let Some(refused) = self.forward.as_ref().and_then(|by| by.refused(response.head.status)) {
-                return Err(CallError::not_sent(unavailable(&self.endpoint, &explain(&refused))));
+                return Err(CallError::not_sent(unavailable(&self.endpoint, &with_causes(&refused))));
             }
             if !response.head.status.is_redirection() || response.head.status == StatusCode::NOT_MODIFIED {
                 return Ok(response);
@@ -209,14 +209,17 @@ impl HttpClient {
 
     fn failed(&self, is_unsent: bool, error: &hyper::Error) -> CallError {
         if is_unsent {
-            return CallError::not_sent(unavailable(&self.endpoint, &explain(error)));
+            return CallError::not_sent(unavailable(&self.endpoint, &with_causes(error)));
         }
         if error.is_parse() {
-            let what = format!("its head is not valid HTTP: {}", explain(error));
+            let what = format!("its head is not valid HTTP: {}", with_causes(error));
             return CallError::unknown(Reason::InvalidAnswer(ErrorText::private(what)));
         }
-        let what =
-            format!("{}: the connection broke before the answer: {}", self.endpoint.origin(), explain(error));
+        let what = format!(
+            "{}: the connection broke before the answer: {}",
+            self.endpoint.origin(),
+            with_causes(error)
+        );
         CallError::unknown(Reason::Ended(ErrorText::private(what)))
     }
 
@@ -270,7 +273,7 @@ impl HttpClient {
             Purpose::Listen => (limits::LISTEN_BUFFER, false),
         };
         let opened = Http1::open(io, buffer, is_poolable).await;
-        opened.map(Wire::Http1).map_err(|error| unavailable(&self.endpoint, &explain(&error)))
+        opened.map(Wire::Http1).map_err(|error| unavailable(&self.endpoint, &with_causes(&error)))
     }
 
     async fn open_http2(&self, io: io::Io, until: Instant) -> Result<http2::Stream, Reason> {

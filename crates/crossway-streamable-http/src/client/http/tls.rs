@@ -54,7 +54,7 @@ pub(super) fn is_unverified(error: &(dyn Error + 'static)) -> bool {
 
 /// Formats an error and its causes as one line, with advice if there is any.
 pub(super) fn explain(error: &(dyn Error + 'static)) -> String {
-    let told = super::connect::explain(error);
+    let told = crossway_service::with_causes(error);
     match of_tls(error) {
         Some(rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer)) => {
             format!("{told}; to trust who has signed it, add their certificate to those of this machine")

@@ -48,7 +48,7 @@ pub(super) async fn serve<S: HttpService>(
         loop {
             if let Poll::Ready(ended) = connection.as_mut().poll(cx) {
                 if let Err(error) = ended {
-                    debug!(error = %describe(&*error), "a connection has ended with an error");
+                    debug!(error = %crossway_service::with_causes(&*error), "a connection has ended with an error");
                 }
                 return Poll::Ready(());
             }
@@ -73,16 +73,4 @@ pub(super) async fn serve<S: HttpService>(
         }
     })
     .await;
-}
-
-/// An error with its causes. hyper's errors do not repeat what the client sent.
-fn describe(error: &(dyn std::error::Error + 'static)) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
-    text
 }
