@@ -72,8 +72,8 @@ impl Access for PolicyAccess {
             .map_or(CallerSet::Nobody, |actor| CallerSet::Key(actor.view().clone()))
     }
 
-    /// Others may have the same rights, and which view those are is another after a reload, of another tenant's part too. A user is
-    /// the same.
+    /// The user, not the view of the rights: several users may share a view, and a reload may give a user another view even where only
+    /// the rules of other tenants have changed.
     fn instructions_group(&self, context: &Context) -> CallerSet {
         Self::actor(&self.current.get(), context)
             .map_or(CallerSet::Nobody, |actor| CallerSet::Key(actor.user().clone()))

@@ -7,33 +7,33 @@ use std::time::Instant;
 
 use crate::config::limits::AUDIT_LOOK;
 
-/// Appends to the file of a name. One that is renamed or removed, as programs do that rotate logs, is followed by a new one: what is written
-/// between that and the next [look](AUDIT_LOOK) goes into the old one. Of a line that was written in part by then, the new one has all.
+/// Appends to a file. If the file is renamed or removed, as programs do that rotate logs, a new one is opened: what is written before the next
+/// [look](AUDIT_LOOK) goes to the old one. A line that was only partly written by then is written to the new one as a whole.
 pub(super) struct AuditFile {
     path: PathBuf,
     file: File,
     looked: Instant,
-    /// What the file has of a line that has not ended.
+    /// The part of an unfinished line that is in the file.
     begun: Vec<u8>,
-    /// What of that a new file does not have yet.
+    /// The part of it that a new file does not have yet.
     owed: Vec<u8>,
-    /// It could not be opened anew, and that was told.
+    /// Whether opening the new file has failed and the failure was logged.
     is_lost: bool,
 }
 
 impl AuditFile {
-    /// Opens the file, or makes it.
+    /// Opens the file, and creates it if it does not exist.
     ///
     /// # Errors
     ///
-    /// When that can't be done.
+    /// When the file can't be opened or created.
     pub(super) fn open(path: PathBuf) -> io::Result<Self> {
         let file = appending(&path)?;
         let (begun, owed) = Default::default();
         Ok(Self { path, file, looked: Instant::now(), begun, owed, is_lost: false })
     }
 
-    /// Takes the file of the name, if it is another one now. Until it can, the one that is open goes on.
+    /// Opens the file of the name if that is another one now. Until that succeeds, the old file stays in use.
     fn follow(&mut self) {
         self.looked = Instant::now();
         if is_at(&self.file, &self.path) {
@@ -67,7 +67,7 @@ fn is_at(file: &File, path: &PathBuf) -> bool {
     }
 }
 
-/// Elsewhere a file that is open can't be renamed.
+/// On other systems an open file can't be renamed.
 #[cfg(not(unix))]
 fn is_at(_: &File, _: &PathBuf) -> bool {
     true

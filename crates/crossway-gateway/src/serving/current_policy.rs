@@ -19,29 +19,29 @@ use crate::plan::UpstreamPlan;
 /// Everything derived from one loaded config: policy, identity, scopes and plans. Immutable; a reload replaces it as a whole.
 pub(crate) struct PolicySnapshot {
     pub(crate) identity: Identity,
-    /// What is asked for goes through these, unless it is an upstream's that has its own.
+    /// The proxies of outgoing requests, unless an upstream has its own.
     pub(crate) proxies: Proxies,
     pub(crate) actors: Actors,
-    /// Who shares what each upstream says.
+    /// The scope of each upstream: who shares its connections and its lists.
     pub(crate) scopes: HashMap<String, ScopeFile>,
-    /// What each upstream is.
+    /// How each upstream is reached.
     pub(crate) plans: HashMap<String, UpstreamPlan>,
-    /// The tools of each upstream that are not there, where there are such.
+    /// The disabled tools of each upstream that has some.
     pub(crate) disabled_tools: BTreeMap<String, BTreeSet<String>>,
-    /// Upstreams by what the names of their tools begin with.
+    /// The names of upstreams by the prefixes of their tools.
     pub(crate) by_prefix: HashMap<String, String>,
-    /// Whether tools are served as OpenAPI, and whom those are taken for who fetch a document and give no proof of who they are.
+    /// Whether tools are served as OpenAPI, and as which caller somebody is treated who fetches a document without authentication.
     pub(crate) openapi: Option<Option<Caller>>,
-    /// Whether what it depends on is what the item says of itself.
+    /// Whether a rule depends on the annotations of tools.
     pub(crate) looks_at_hints: bool,
-    /// Whether an upstream asks which chat a call belongs to.
+    /// Whether an upstream needs to know which chat a call belongs to.
     pub(crate) asks_for_chats: bool,
-    /// The endpoints that choose a tenant, by their only segment: as the policy writes them.
+    /// The endpoints that choose a tenant, by their only path segment, each as the policy writes it.
     pub(crate) endpoints: BTreeMap<String, Arc<str>>,
 }
 
 impl PolicySnapshot {
-    /// What a config says holds, after what held before. `metrics` are those of all that holds after each other.
+    /// The snapshot of a config, which takes over the counts of the one before. `metrics` are shared by all snapshots.
     pub(crate) fn of(
         loaded: Loaded,
         upstreams: &[UpstreamSpec],
@@ -82,8 +82,8 @@ impl PolicySnapshot {
     }
 }
 
-/// Who shares an upstream. What speaks no MCP has no state but the credentials of its requests, which are a part of the key of each
-/// instance, and what it says of itself is the same for all.
+/// The scope of an upstream. An API or a webhook has no state but the credentials of its requests, which are a part of the key of each
+/// instance, and its description is the same for all callers.
 fn scope_of(spec: &UpstreamSpec, holder: Option<Holder>) -> ScopeFile {
     match spec.plan {
         UpstreamPlan::Api(_) => ScopeFile::Shared,
@@ -105,7 +105,7 @@ impl CurrentPolicy {
         self.0.load()
     }
 
-    /// Replaces the snapshot and returns the previous one, whose thousands of grants take a while to drop: do that where nobody waits.
+    /// Replaces the snapshot and returns the previous one. Drop that where nobody waits: freeing thousands of grants takes a while.
     pub(crate) fn set(&self, snapshot: PolicySnapshot) -> Arc<PolicySnapshot> {
         self.0.swap(Arc::new(snapshot))
     }

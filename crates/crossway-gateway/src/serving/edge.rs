@@ -24,29 +24,29 @@ use crate::identity::{Authenticator, IdentifiedBody, IdentifiedFuture, Unauthent
 use crate::joined::joined;
 use crate::metrics::Metrics;
 
-/// What callers are told who are known and belong to no tenant, whatever the reason is.
+/// The answer to callers who have authenticated and belong to no tenant, whatever the reason is.
 const NO_TENANT: &str = r#"{"jsonrpc":"2.0","id":null,"error":{"code":-32600,"message":"you are known, and nothing here is for you; ask your administrator for access"}}"#;
 
-/// The same, as the OpenAPI face tells failures.
+/// The same answer in the form of the OpenAPI face.
 const NO_TENANT_OF_TOOLS: &str = r#"{"detail":{"message":"you are known, and nothing here is for you; ask your administrator for access"}}"#;
 
-/// The faces: for callers who are known, or for everybody. Clones are the same: each request is sent to one.
+/// The faces behind authentication, or open to everybody. Each request goes to one of them. Clones share them.
 #[derive(Clone)]
 pub(crate) struct Edge(Arc<Behind>);
 
 struct Behind {
-    /// What holds now; `None` where nobody is asked who they are.
+    /// The policy in force; `None` if nobody has to authenticate.
     known: Option<(CurrentPolicy, Metrics)>,
     faces: Faces,
 }
 
 impl Edge {
-    /// For everybody, whoever calls.
+    /// The faces without authentication.
     pub(crate) fn open(faces: Faces) -> Self {
         Self(Arc::new(Behind { known: None, faces }))
     }
 
-    /// For callers who are known.
+    /// The faces behind authentication.
     pub(super) fn new(current: CurrentPolicy, metrics: Metrics, faces: Faces) -> Self {
         Self(Arc::new(Behind { known: Some((current, metrics)), faces }))
     }
@@ -87,20 +87,20 @@ impl Service<Request<Incoming>> for Edge {
     }
 }
 
-/// The chat that a request belongs to, as Open WebUI says it (`X-OpenWebUI-Chat-Id`), if it does; as one of this user's own, for clients name
-/// whatever chat they like. It is the same for a user and a chat after a restart and on each replica, as workflows remember what was said.
+/// The chat that a request belongs to, if Open WebUI names it (`X-OpenWebUI-Chat-Id`). It is combined with the user, because a client may
+/// name any chat. The result is the same after a restart and on each replica, because workflows keep the memory of a chat by it.
 fn chat(headers: &HeaderMap, user: &ScopeKey) -> Option<Chat> {
     let named = headers.get("x-openwebui-chat-id")?.to_str().ok().and_then(Chat::new)?;
     let whole = digest(&SHA256, joined(&[user.as_str(), named.name()]).as_bytes());
     Chat::new(&hex(whole.as_ref()))
 }
 
-/// What a request is for.
+/// The kind of a request.
 #[derive(Clone, Copy)]
 struct Gate {
-    /// Whether it is for the OpenAPI face, which is there.
+    /// Whether it is for the OpenAPI face, and that is configured.
     is_of_tools: bool,
-    /// Whether it is for what may be read by somebody who stands in for those who give no proof, where there is such.
+    /// Whether it is for a document that may be fetched without authentication, if the config allows that.
     is_of_document: bool,
 }
 
@@ -117,7 +117,7 @@ impl Gate {
         Authenticator { identity: &snapshot.identity, metrics, stand_in, is_of_tools: self.is_of_tools }
     }
 
-    /// Sends a request, of which it is known who calls, to the face that it is for.
+    /// Sends an authenticated request to its face.
     fn send(
         &self,
         snapshot: &PolicySnapshot,
@@ -139,7 +139,7 @@ impl Gate {
         }
     }
 
-    /// What the caller may do at the path.
+    /// The caller's rights at the path.
     fn actor(&self, snapshot: &PolicySnapshot, request: &Request<Incoming>) -> Result<Actor, NotAdmitted> {
         let path = request.uri().path();
         if !self.is_of_tools && !is_of_mcp(path) {
@@ -159,16 +159,16 @@ impl Gate {
     }
 }
 
-/// Why a caller gets to no face.
+/// Why a caller is refused at a path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum NotAdmitted {
-    /// Nothing is there, as far as the caller can tell.
+    /// The path does not exist, or the caller must not know that it does.
     Nowhere,
     /// The caller belongs to no tenant.
     NoTenant,
 }
 
-/// What a caller may do at a path.
+/// The rights of a caller at a path.
 pub(super) fn admit(
     snapshot: &PolicySnapshot,
     principal: &Principal,
@@ -179,8 +179,8 @@ pub(super) fn admit(
     let actor = snapshot.actors.of(principal, endpoint).map_err(|why| {
         let why = why.reason();
         tracing::debug!(endpoint = endpoint.map(|name| &**name), %why, "a caller belongs to no tenant");
-        // Whose endpoint it is must not be told apart from there being none of the name: who has a tenant finds nothing there then, and who has
-        // none has none anywhere.
+        // An endpoint of another tenant must look like one that does not exist. So callers who belong to a tenant get `Nowhere`, and the
+        // others get `NoTenant`, as they do everywhere.
         let has_one = endpoint.is_some() && snapshot.actors.of(principal, None).is_ok();
         if has_one { NotAdmitted::Nowhere } else { NotAdmitted::NoTenant }
     })?;

@@ -9,27 +9,27 @@ use tokio_util::task::task_tracker::TaskTrackerToken;
 
 use crate::config::limits::ENDINGS;
 
-/// Instances that nobody uses any more, and upstreams that the config does not name any more. Clones are the same.
+/// The instances and upstreams that are being closed: unused ones, and those that the config no longer names. Clones share them.
 #[derive(Clone, Default)]
 pub(super) struct Endings {
     tasks: TaskTracker,
     hurry: CancellationToken,
 }
 
-/// Something that will have to end.
+/// Something that has to be closed before the process ends.
 pub(super) struct Lasting {
     endings: Endings,
-    /// Held as long as it has not ended.
+    /// Held until it is closed.
     token: TaskTrackerToken,
 }
 
 impl Endings {
-    /// Takes note of something that will have to end.
+    /// Registers something that has to be closed.
     pub(super) fn expect(&self) -> Lasting {
         Lasting { endings: self.clone(), token: self.tasks.token() }
     }
 
-    /// Ends something in a while, or at once when everything ends.
+    /// Runs `ending` after a pause, or at once when the gateway ends.
     pub(super) fn later(&self, after: Duration, ending: impl Future<Output = ()> + Send + 'static) {
         let hurry = self.hurry.clone();
         self.tasks.spawn(async move {
@@ -41,7 +41,7 @@ impl Endings {
         });
     }
 
-    /// Waits until all of it has ended, for [`ENDINGS`] at most.
+    /// Waits until everything is closed, for [`ENDINGS`] at most.
     pub(super) async fn all(&self) {
         self.hurry.cancel();
         self.tasks.close();
@@ -52,7 +52,7 @@ impl Endings {
 }
 
 impl Lasting {
-    /// It ends, in the background.
+    /// Closes it in the background.
     pub(super) fn end(self, ending: impl Future<Output = ()> + Send + 'static) {
         let Ok(runtime) = Handle::try_current() else { return };
         let Self { endings, token } = self;

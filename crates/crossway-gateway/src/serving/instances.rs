@@ -9,32 +9,32 @@ use crate::limits::TROUBLE_TIME;
 use crate::operations::{InstanceCounts, UpstreamState, UpstreamStatus};
 use crate::upstream::health::UpstreamHealth;
 
-/// The instances of an upstream, as long as there are any. Clones share them.
+/// The living instances of an upstream. Clones share them.
 #[derive(Clone, Default)]
 pub(super) struct Instances(Arc<Mutex<Vec<Weak<Shown>>>>, Arc<Mutex<Option<Trouble>>>);
 
-/// Why calls do not get as far as an instance.
+/// Why calls fail before they reach an instance.
 struct Trouble {
     since: Instant,
     last: Instant,
     why: String,
 }
 
-/// An instance is shown until whoever has this drops it.
+/// Shows an instance until it is dropped.
 pub(super) struct Shown(Arc<UpstreamHealth>);
 
 impl Instances {
-    /// There is one more.
+    /// Adds an instance.
     pub(super) fn show(&self, vitals: &Arc<UpstreamHealth>) -> Arc<Shown> {
         let shown = Arc::new(Shown(Arc::clone(vitals)));
         let mut all = self.all();
-        // An instance is seldom made: there is time to look at all.
+        // Instances are made rarely, so looking at all of them is cheap enough.
         all.retain(|it| it.strong_count() > 0);
         all.push(Arc::downgrade(&shown));
         shown
     }
 
-    /// A call could not be sent, for want of a credential that somebody else was to give.
+    /// Notes that a call could not be sent because a source of credentials failed.
     pub(super) fn trouble(&self, why: String) {
         let current = Instant::now();
         let mut trouble = self.1.lock().unwrap_or_else(PoisonError::into_inner);
@@ -63,8 +63,8 @@ pub(super) struct MonitoredUpstream {
 }
 
 impl MonitoredUpstream {
-    /// How the upstream is: as the best of its instances, for there it is seen whether it can be reached at all, with word of how many
-    /// are otherwise. One without an instance is idle, or down where calls did not get as far.
+    /// The status of the upstream: that of its best instance, which shows whether the upstream can be reached at all, and how many others
+    /// differ. Without an instance it is idle, or down if calls have failed before they reached one.
     pub(super) fn status(&self) -> UpstreamStatus {
         let shown: Vec<Arc<Shown>> = self.instances.all().iter().filter_map(Weak::upgrade).collect();
         let all: Vec<UpstreamStatus> = shown.iter().map(|it| it.0.status(&self.name)).collect();
@@ -89,8 +89,8 @@ impl MonitoredUpstream {
     }
 }
 
-/// What is shown of two: the better state, and of the same one that which has been so for longer. One that is down for a shorter time has
-/// worked for longer.
+/// The order in which one of several statuses is shown: the better state first; of two that are up, the one that has been up for
+/// longer; of two that are not, the one that was up more recently.
 fn rank(status: &UpstreamStatus) -> (u8, i64) {
     let seconds = status.seconds.and_then(|seconds| i64::try_from(seconds).ok()).unwrap_or_default();
     match status.state {

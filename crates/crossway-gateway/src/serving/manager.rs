@@ -6,14 +6,14 @@ use crate::RunError;
 #[cfg(unix)]
 use crate::systemd::SocketError;
 
-/// The service manager. Where there is none, nothing is told, and no socket is there.
+/// The service manager. Without one, notifications do nothing and there are no sockets.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Manager {
     #[cfg(unix)]
     notifier: crate::systemd::Notifier,
 }
 
-/// Sockets that are bound already.
+/// The sockets that the service manager has bound.
 #[derive(Debug, Default)]
 pub(super) struct Sockets {
     /// For clients.
@@ -24,7 +24,7 @@ pub(super) struct Sockets {
 
 #[cfg(unix)]
 impl Manager {
-    /// What the environment says, and its sockets.
+    /// Reads the service manager and its sockets from the environment.
     pub(super) fn from_env() -> Result<(Self, Sockets), RunError> {
         let variable = |name: &str| std::env::var_os(name);
         let notifier = crate::systemd::Notifier::from_env(variable)?;
@@ -41,22 +41,22 @@ impl Manager {
         Ok((Self { notifier }, Sockets { clients, operations }))
     }
 
-    /// Calls are taken. From now on it hears that this process lives.
+    /// Tells the manager that calls are served, and lets the watchdog's messages begin.
     pub(super) fn ready(&self, upstreams: usize) {
         self.notifier.ready(&format!("serving {upstreams} upstreams"));
     }
 
-    /// Says that this process lives, while the future is polled.
+    /// Sends the watchdog's messages for as long as the future is polled.
     pub(super) async fn keep_alive(self) {
         self.notifier.keep_alive(|| true).await;
     }
 
-    /// The config was read anew.
+    /// Tells the manager that the config is being reloaded.
     pub(super) fn reloading(&self) {
         self.notifier.reloading();
     }
 
-    /// The process was asked to end.
+    /// Tells the manager that the process is stopping.
     pub(super) fn stopping(&self) {
         self.notifier.stopping("calls in flight may finish");
     }

@@ -65,7 +65,7 @@ use recorded::Recorded;
 use redacted::Redacted;
 use upstream::{Counts, Served};
 
-/// A config that is loaded, and what the service manager has given: all that can be wrong before anything is started.
+/// A loaded config and the sockets of the service manager. Everything that can be wrong before the start has been checked.
 pub struct Prepared {
     file: PathBuf,
     loaded: Loaded,
@@ -96,7 +96,7 @@ impl Prepared {
         Ok(Self { file: args.config.file, loaded, manager, sockets, telemetry })
     }
 
-    /// How many threads are to serve, if the config says so.
+    /// The number of worker threads, if the config sets it.
     #[must_use]
     pub fn threads(&self) -> Option<NonZeroUsize> {
         self.loaded.limits.threads
@@ -113,7 +113,7 @@ impl Prepared {
     }
 }
 
-/// Says what of a config that is taken up can be meant and likely is not.
+/// Logs the warnings about a config that is being applied.
 fn warn(loaded: &Loaded) {
     for warning in &loaded.warnings {
         tracing::warn!("{warning}");
@@ -126,32 +126,32 @@ impl fmt::Debug for Prepared {
     }
 }
 
-/// Everything that is served.
+/// The running gateway: the policy in force, the upstreams, and the faces that clients see.
 struct Gateway {
     current: CurrentPolicy,
     maker: Maker,
     keyring: Option<Arc<Keyring>>,
-    /// What binds the states of questions to callers: the keys of sessions, or one of this process alone.
+    /// The keys that bind `requestState` to callers: the session keys, or a key of this process if there are none.
     states: Arc<Keyring>,
     secrets: SecretStore,
     counts: Counts,
     faces: Faces,
-    /// The tools of all upstreams as OpenAPI.
+    /// The OpenAPI face of all upstreams together.
     directory: Directory,
-    /// Whether documents say that callers have to prove who they are.
+    /// Whether OpenAPI documents declare bearer authentication.
     needs_bearer: NeedsBearer,
-    /// All upstreams as one.
+    /// The router that joins all upstreams.
     merged: Router,
     served: Vec<Served>,
-    /// The endpoints that are open.
+    /// The open endpoints that choose a tenant.
     endpoints: Vec<String>,
     metrics: Metrics,
     audit: Option<AuditLayer>,
     /// Whether calls have spans.
     is_traced: bool,
-    /// What reaches upstreams.
+    /// Connects to upstreams.
     connect: Connect,
-    /// What operators are told of.
+    /// The upstreams that are shown to operators.
     told: Arc<Mutex<Vec<MonitoredUpstream>>>,
 }
 
@@ -206,8 +206,8 @@ impl Gateway {
         Ok(gateway)
     }
 
-    /// From now on this config holds. Calls in flight end as they would have; sessions whose rights have changed have the new ones
-    /// from their next message on, and clients are told that lists may be others.
+    /// Puts a config into force. Calls in flight finish under the old one. Sessions get their new rights with their next message, and
+    /// clients are told that their lists may have changed.
     fn reload(&mut self, mut loaded: Loaded) {
         let upstreams = std::mem::take(&mut loaded.upstreams);
         let before = self.current.get();
@@ -220,7 +220,7 @@ impl Gateway {
         let before = self.current.set(snapshot);
         tokio::task::spawn_blocking(move || drop(before));
         self.needs_bearer.set(wants_proof(&self.current));
-        // First, for an upstream may have the name of one.
+        // Before the upstreams, because a new upstream may have the name of an endpoint that is gone.
         self.close_endpoints();
         self.apply(upstreams);
         let upstreams = self.served.iter().map(|served| served.spec.name.as_str()).collect();
@@ -286,8 +286,8 @@ impl Gateway {
         face(router, self.audit.as_ref(), self.is_traced)
     }
 
-    /// The OpenAPI face of one upstream. Each of its calls looks at the list of tools first, which is nothing that anybody did, and is
-    /// not recorded.
+    /// The OpenAPI face of one upstream. It asks for the list of tools before each call; these requests are not recorded, because no
+    /// caller made them.
     fn tools_of(&self, served: &Served) -> OpenApi {
         let config = self.directory.config().at(&encode_name(&served.spec.name));
         let recorded = recorded(&served.alone, self.audit.as_ref(), self.is_traced);
@@ -295,7 +295,7 @@ impl Gateway {
         self.maker.tools_of(Arc::new(upstream), config.name(&served.spec.name))
     }
 
-    /// Closes the endpoints that are not there any more.
+    /// Closes the endpoints that the config no longer has.
     fn close_endpoints(&mut self) {
         let current = self.current.get();
         for gone in self.endpoints.extract_if(.., |endpoint| !current.endpoints.contains_key(endpoint)) {
@@ -305,7 +305,7 @@ impl Gateway {
         }
     }
 
-    /// The endpoints that say which tenant is meant: all upstreams as one, like the root.
+    /// Opens the endpoints that choose a tenant. Like the root, each of them serves all upstreams together.
     fn open_endpoints(&mut self) {
         let endpoints = self.current.get().endpoints.clone();
         for endpoint in endpoints.keys().filter(|endpoint| !self.endpoints.contains(endpoint)) {
@@ -327,12 +327,12 @@ impl Gateway {
     }
 }
 
-/// A router for clients of both eras, each call of which is recorded.
+/// A router for clients of both eras. The audit log records its calls.
 fn face(router: &Router, audit: Option<&AuditLayer>, is_traced: bool) -> Arc<dyn Upstream> {
     Arc::new(FromLegacy::new(recorded(router, audit, is_traced)))
 }
 
-/// A router each call of which is recorded.
+/// A router whose calls the audit log records.
 fn recorded(router: &Router, audit: Option<&AuditLayer>, is_traced: bool) -> Arc<dyn Upstream> {
     let inner: Arc<dyn Upstream> = match audit {
         Some(audit) => Arc::new(Around::new(router.clone(), audit.clone())),
@@ -342,12 +342,12 @@ fn recorded(router: &Router, audit: Option<&AuditLayer>, is_traced: bool) -> Arc
     if is_traced { Arc::new(Around::new(inner, TraceLayer::new())) } else { Arc::new(inner) }
 }
 
-/// Whether callers have to prove who they are.
+/// Whether callers have to authenticate.
 fn wants_proof(current: &CurrentPolicy) -> bool {
     current.get().identity.proof() != "none"
 }
 
-/// Whether an upstream is there for a caller.
+/// Whether a caller may reach an upstream.
 fn reaches(upstream: &str, caller: &http::Extensions) -> bool {
     extension_of::<Actor>(caller).is_some_and(|actor| actor.rights().reaches(upstream))
 }

@@ -28,7 +28,7 @@ use crate::otlp::Exporter;
 use crate::serve::listener;
 use crate::tls::{MaybeTls, Tls, TlsFiles};
 
-/// What operators are told of.
+/// What the operations listener shows.
 #[derive(Clone)]
 pub(super) struct Source {
     pub(super) current: CurrentPolicy,
@@ -76,7 +76,7 @@ impl OperationsSource for Source {
     }
 }
 
-/// Serves operators until it is aborted.
+/// Serves the operations listener until the task is aborted.
 pub(super) async fn operate(
     config: config::Operations,
     source: Source,
@@ -94,7 +94,8 @@ pub(super) async fn operate(
     Ok(tokio::spawn(serve_with(listener, MaybeTls::of(tls), service, limits, std::future::pending())))
 }
 
-/// Keeps it told whether the keys are there of who holds now: those of another authorization server have to be read first.
+/// Keeps the readiness probe informed of whether the keys of the configured authorization server are loaded. After a reload, the keys of a
+/// new one have to be fetched first.
 pub(super) async fn follow_keys(mut identities: watch::Receiver<Identity>, readiness: Readiness) {
     loop {
         let identity = identities.borrow_and_update().clone();
@@ -115,7 +116,7 @@ pub(super) async fn follow_keys(mut identities: watch::Receiver<Identity>, readi
     }
 }
 
-/// What is sent to a collector, until the end.
+/// The exporters to a collector.
 pub(super) struct Telling {
     stop: oneshot::Sender<()>,
     sending: JoinHandle<()>,
@@ -128,7 +129,7 @@ impl Telling {
         Self { stop, sending: tokio::spawn(exporter.run(scrape, async { drop(stopped.await) })) }
     }
 
-    /// Sends what is left; each of its requests has a bound.
+    /// Sends what is left. Each request has a time limit.
     pub(super) async fn end(self) {
         let _ = self.stop.send(());
         let _ = self.sending.await;
@@ -142,7 +143,7 @@ pub(super) fn load_tls(listener: &str, files: TlsFiles, metrics: &Metrics) -> Re
     Ok(tls)
 }
 
-/// Begins to record, on a thread of its own.
+/// Starts the audit log, which writes on a thread of its own.
 ///
 /// # Errors
 ///

@@ -12,14 +12,14 @@ use serde_json::json;
 use super::actor::Actor;
 use crate::joined::joined;
 
-/// The requests whose answers are of one caller, and may be questions (2026-07-28, basic/patterns/mrtr).
+/// The requests whose answers belong to one caller, and may be questions (2026-07-28, basic/patterns/mrtr).
 const OWNED: [&str; 3] = ["tools/call", "prompts/get", "resources/read"];
 
-/// An upstream whose questions can be answered by those alone who were asked.
+/// An upstream whose questions only the callers who were asked can answer.
 ///
 /// A server should bind a `requestState` to the user that it is for (2026-07-28, basic/patterns/mrtr, Server Requirements), and an upstream
-/// does not know the users of this gateway. So a state goes out with a seal before it, which opens for the same caller, as one of the
-/// same tenant, at the same upstream. The state itself stays as it is, behind a dot.
+/// does not know the users of this gateway. So a state is sent with a seal and a dot before it. The seal opens only for the same caller, in
+/// the same tenant, at the same upstream. The upstream's own state is not changed.
 pub(super) struct Owned<U> {
     name: Arc<str>,
     keyring: Arc<Keyring>,
@@ -69,11 +69,11 @@ impl Connection for OwnedLink {
     }
 }
 
-/// A state that is not the caller's, or none of ours.
+/// The state belongs to another caller, or was not sealed here.
 #[derive(Debug)]
 struct NotTheirs;
 
-/// The caller that answers are for.
+/// The caller who gets the answers.
 struct Owner {
     keyring: Arc<Keyring>,
     name: Arc<str>,
@@ -85,9 +85,9 @@ impl Owner {
         joined(&["crossway state of", &self.name, self.actor.user().as_str()])
     }
 
-    /// The request with the upstream's own state, if it has one.
+    /// Replaces the sealed state of a request by the upstream's own. `None` if the request has no state.
     fn opened(&self, request: &Message) -> Result<Option<Message>, NotTheirs> {
-        // Of several the upstream might take another one.
+        // A request with several states is an error: the upstream might read another one than this check.
         let Some(state) = request.request_state().map_err(|_| NotTheirs)? else { return Ok(None) };
         let text: String = serde_json::from_slice(state).map_err(|_| NotTheirs)?;
         let (seal, state) = text.split_once('.').ok_or(NotTheirs)?;
@@ -101,12 +101,12 @@ impl Owner {
         request.reread().map(Some).map_err(|_| NotTheirs)
     }
 
-    /// The answer with a state that is the caller's own, and for no cache of others.
+    /// Seals the state of an answer for the caller, and marks the answer as private for caches.
     fn sealed(&self, mut answer: Message) -> Result<Message, CallError> {
         if answer.kind() != Kind::Result {
             return Ok(answer);
         }
-        // Few answers have either, and the others are not walked through.
+        // Few answers have either; this spares searching the others.
         if !answer.has_rare_members() {
             return Ok(answer);
         }
@@ -123,7 +123,7 @@ impl Owner {
         Ok(answer)
     }
 
-    /// A state as it goes out, as JSON text.
+    /// The sealed state, as JSON text.
     fn bound(&self, state: &[u8]) -> Result<String, CallError> {
         let not_text = |_| CallError::answered(Reason::InvalidAnswer("its requestState is no text".into()));
         let state: String = serde_json::from_slice(state).map_err(not_text)?;

@@ -13,7 +13,7 @@ use crate::config::file::ScopeFile;
 use crate::joined::joined;
 use crate::metrics::{Metrics, QuotaBound};
 
-/// What a call that has a permit counts against.
+/// Finds the quotas that a permitted call counts against.
 pub(super) struct PolicyQuotas {
     pub(super) current: CurrentPolicy,
     pub(super) metrics: Metrics,
@@ -29,7 +29,7 @@ impl Quotas for PolicyQuotas {
             let tool = (permit.kind() == Kind::Tool).then(|| &**permit.name());
             Quota::all_of_policy(&policy.quotas(caller, permit.tenant(), permit.upstream(), tool), caller)
         };
-        // Kept is what the policy that holds now says of the one who has the permit, where that is the same for all that is called.
+        // The quotas are cached only for the policy in force and the caller who has the permit, and only if they are the same for all items.
         let is_of = |actor: &&Actor| {
             let rights = actor.rights();
             actor.generation() == snapshot.actors.generation()
@@ -60,8 +60,8 @@ pub(super) fn refused(context: &Context, bound: QuotaBound) {
     }
 }
 
-/// How many processes there may be beside one of an upstream's that is to be started. One that all users of a tenant share counts for
-/// the tenant, one that all tenants share for nobody.
+/// The bounds on processes that starting an instance of an upstream counts against. A process that all users of a tenant share counts
+/// for the tenant; one that all tenants share counts for nobody.
 pub(super) fn children(current: &CurrentPolicy, upstream: &str, context: &Context) -> Vec<Bound> {
     let Some(actor) = context.extensions.get::<Actor>() else { return Vec::new() };
     let (snapshot, rights) = (current.get(), actor.rights());
@@ -79,14 +79,14 @@ pub(super) fn children(current: &CurrentPolicy, upstream: &str, context: &Contex
     bounds.collect()
 }
 
-/// The tenant that an instance counts for, where there are others that want room.
+/// The tenant that an instance counts for; `None` if there is only one tenant.
 pub(super) fn tenant_among_others(current: &CurrentPolicy, context: &Context) -> Option<ScopeKey> {
     let actor = context.extensions.get::<Actor>()?;
     let is_alone = current.get().actors.policy().tenants() < 2;
     (!is_alone).then(|| actor.tenant().clone())
 }
 
-/// The tenant that a call to an upstream counts for, where tenants share it.
+/// The tenant that a call to an upstream counts for, if tenants share the upstream.
 pub(super) fn tenant_of_shared(
     current: &CurrentPolicy,
     upstream: &str,
@@ -96,12 +96,12 @@ pub(super) fn tenant_of_shared(
     is_shared.then(|| tenant_among_others(current, context)).flatten()
 }
 
-/// The same for those who are counted together, and for nobody else.
+/// A key that is equal for exactly those who are counted together.
 fn key(quota: &QuotaKey) -> ScopeKey {
     let user = quota.user.as_ref();
     let (issuer, subject) = (user.map(Principal::issuer), user.map(Principal::subject));
     let parts = [Some(quota.tenant.as_str()), issuer, subject, quota.upstream.as_deref()];
-    // What is absent is told from what is empty.
+    // The `=` distinguishes an empty part from an absent one.
     let parts = parts.map(|part| part.map_or_else(String::new, |part| format!("={part}")));
     ScopeKey::new(joined(&parts.each_ref().map(String::as_str)))
 }

@@ -4,14 +4,14 @@ use std::sync::Arc;
 
 use crossway_service::{Call, Closing, Connection, Link, Reply, Scope, Upstream};
 
-/// An upstream whose calls are recorded, and whose lists are not: the OpenAPI face looks at the list of tools before each call.
+/// An upstream whose calls are recorded and whose list requests are not: the OpenAPI face asks for the list of tools before each call.
 pub(super) struct Recorded {
     quiet: Arc<dyn Upstream>,
     recorded: Arc<dyn Upstream>,
 }
 
 impl Recorded {
-    /// Two ways to one upstream.
+    /// Joins two connections to one upstream: without and with records.
     pub(super) fn new(quiet: Arc<dyn Upstream>, recorded: Arc<dyn Upstream>) -> Self {
         Self { quiet, recorded }
     }

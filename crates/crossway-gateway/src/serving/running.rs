@@ -27,7 +27,7 @@ pub(super) async fn serve(prepared: Prepared) -> Result<(), RunError> {
     let edge = Edge::new(gateway.current.clone(), gateway.metrics.clone(), faces.clone());
     let alive = reloading.manager.clone().keep_alive();
     let keys = follow_keys(identities, readiness.clone());
-    // What is read during a drain would begin what the drain does not know of.
+    // Reloads end first: one during a drain would start upstreams that the drain does not know of.
     let (drains, drain) = oneshot::channel::<()>();
     let ending = {
         let manager = reloading.manager.clone();
@@ -59,13 +59,13 @@ pub(super) async fn serve(prepared: Prepared) -> Result<(), RunError> {
     Ok(())
 }
 
-/// All that is there before the first request is taken.
+/// Everything that is started before the first request is accepted.
 struct Started {
     bound: BoundListener,
     tls: Option<Tls>,
     gateway: Gateway,
     reloading: Reloading,
-    /// Who calls, by each config that is taken up.
+    /// The identity settings of each config that is applied.
     identities: watch::Receiver<Identity>,
     readiness: Readiness,
     beside: Beside,
@@ -88,7 +88,7 @@ impl Started {
         let (identity, identities) = watch::channel(loaded.identity.clone());
         let current = CurrentPolicy::new(PolicySnapshot::of(loaded, &upstreams, None, &metrics));
         readiness.config_loaded();
-        // Only keys that are at a URL are waited for.
+        // Only keys that have to be fetched from a URL are waited for.
         readiness.keys_loaded(current.get().identity.keys_there().now_or_never().is_some());
         let (layer, log) = audit.map_or((None, None), |(layer, log)| (Some(layer), Some(log)));
         let mut gateway = Gateway::new(
@@ -125,12 +125,12 @@ impl Started {
     }
 }
 
-/// Takes up the config each time that it has changed.
+/// Applies the config each time it changes.
 struct Reloading {
     reloads: Reloads,
-    /// What holds from the next start on.
+    /// The settings that only a restart changes.
     fixed: Fixed,
-    /// What the config in force says.
+    /// A fingerprint of what the config in force says.
     says: u64,
     identity: watch::Sender<Identity>,
     manager: Manager,
@@ -138,7 +138,7 @@ struct Reloading {
 }
 
 impl Reloading {
-    /// Goes on without end.
+    /// Runs until it is dropped.
     async fn run(&mut self, gateway: &mut Gateway) {
         loop {
             let read = self.reloads.next().await;
@@ -180,7 +180,7 @@ impl Reloading {
     }
 }
 
-/// What goes on beside calls.
+/// The background tasks of the gateway.
 struct Beside {
     log: Option<AuditLog>,
     telling: Option<Telling>,
@@ -190,7 +190,7 @@ struct Beside {
 impl Beside {
     /// No call may be in flight any more.
     async fn end(self) {
-        // Before the last metrics are sent, which tell how many there are.
+        // Before the last metrics are sent, because they count the records.
         if let Some(log) = self.log {
             recorded_all(&log).await;
         }

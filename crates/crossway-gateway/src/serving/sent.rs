@@ -13,17 +13,17 @@ use super::actor::Actor;
 use crate::metrics::HeldBytes;
 use crate::metrics::limits::UNSENT_PIECE;
 
-/// A body whose large pieces count as their tenant's, until the connection has let go of them: one that its client does not read holds
-/// them for long.
+/// A body whose large pieces count for their tenant until the connection has released them. They stay for long if the client does not
+/// read.
 #[pin_project]
 pub(crate) struct Counted<B> {
     #[pin]
     body: B,
-    /// `None` where it is nobody's.
+    /// `None` if the body counts for nobody.
     whose: Option<Actor>,
 }
 
-/// A piece that counts until it is dropped, wherever that is.
+/// A piece of a body, which counts until it is dropped.
 struct Piece {
     bytes: Bytes,
     _held: HeldBytes,
@@ -42,7 +42,7 @@ impl<B> Counted<B> {
 }
 
 fn count(bytes: Bytes, whose: &Actor) -> Bytes {
-    // Small pieces are the many: nothing is allocated for them.
+    // Most pieces are small, and cost no allocation.
     if bytes.len() < UNSENT_PIECE {
         return bytes;
     }
@@ -88,7 +88,7 @@ pub(crate) struct CountedFuture<F> {
 }
 
 impl<F> CountedFuture<F> {
-    /// Counts the body as somebody's.
+    /// Counts the body of the response for an actor.
     pub(super) fn new(future: F, whose: Option<Actor>) -> Self {
         Self { future, whose }
     }

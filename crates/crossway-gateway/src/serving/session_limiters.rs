@@ -9,7 +9,7 @@ use crossway_service::SessionLimiter;
 
 use super::limits::{SESSIONS_TENANT_PERCENT, SESSIONS_USER_PERCENT, SHARES};
 
-/// The shares of all who have called. They outlive changes of the config, as sessions do. Clones share them.
+/// The session limits of all tenants and users that have called. They outlive reloads of the config, as sessions do. Clones share them.
 #[derive(Clone)]
 pub(crate) struct SessionLimiters(Arc<Inner>);
 
@@ -22,17 +22,17 @@ struct Inner {
 struct Kept {
     tenants: HashMap<TenantName, SessionLimiter>,
     users: HashMap<ScopeKey, SessionLimiter>,
-    /// How many of them there are when the unused ones are forgotten next.
+    /// The number of users at which the unused limits are removed next.
     sweep_at: usize,
 }
 
 impl SessionLimiters {
-    /// Of so many sessions that there may be.
+    /// Limits for a gateway that may have `sessions` sessions.
     pub(crate) fn new(sessions: usize) -> Self {
         Self(Arc::new(Inner { sessions, kept: Mutex::default() }))
     }
 
-    /// A user's share, which is within the tenant's.
+    /// The limit of a user, which is within that of the tenant.
     pub(crate) fn of(&self, tenant: &TenantName, user: &ScopeKey) -> SessionLimiter {
         let most = |percent: usize| (self.0.sessions * percent / 100).max(1);
         // Each step leaves the tables whole.
@@ -48,7 +48,7 @@ impl SessionLimiters {
             .tenants
             .entry(tenant.clone())
             .or_insert_with(|| SessionLimiter::new(most(SESSIONS_TENANT_PERCENT)));
-        // Who proves nothing is many: they share what is theirs.
+        // All anonymous callers together are one user, so they have the whole limit of their tenant.
         let share = if tenant.is_anonymous() {
             of_tenant.clone()
         } else {

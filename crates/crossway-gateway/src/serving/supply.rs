@@ -12,8 +12,8 @@ use super::current_policy::CurrentPolicy;
 use crate::config::file::ScopeFile;
 use crate::joined::joined;
 
-/// Supplies calls of an upstream with what the policy that holds now says. What an upstream that `is_api` says of itself is in the
-/// config: those get it too who have yet to get a credential, and are told how when they call.
+/// Supplies calls of an upstream with the credentials of the policy in force. The lists of an upstream that `is_api` come from the config, so
+/// callers get them even without a credential; a call then tells them how to get one.
 pub(super) fn credentials(
     name: Arc<str>,
     current: CurrentPolicy,
@@ -26,19 +26,19 @@ pub(super) fn credentials(
             let (snapshot, rights) = (current.get(), actor.rights());
             let policy = snapshot.actors.policy();
             let make = || policy.credentials(rights.principal(), rights.tenant(), &name).map(Plan::from);
-            // Who has a standing of another policy is sent what this one says.
+            // An actor of an earlier policy is looked up again in this one.
             match actor.generation() == snapshot.actors.generation() {
                 true => actor.plan(&name, make),
                 false => make(),
             }
         }
-        // Without a standing there is no key, and the call is refused behind this.
+        // Without an actor there is no credential; a later layer refuses the call.
         None => Ok(Plan::default()),
     };
     CredentialsLayer::new(plans, store)
 }
 
-/// Whose connections calls of an upstream use, whichever version of a secret these were made with.
+/// Finds the scope of an upstream's calls, regardless of the version of their secret.
 #[derive(Clone)]
 pub(super) struct Holder {
     name: Arc<str>,
@@ -56,13 +56,13 @@ impl Holder {
     }
 }
 
-/// Whose the connections with an upstream are.
+/// The scope of an upstream's connections.
 fn scope(current: &CurrentPolicy, name: &str) -> ScopeFile {
     current.get().scopes.get(name).copied().unwrap_or(ScopeFile::Session)
 }
 
-/// An upstream whose calls have the key of their caller's scope, and of the version of what is supplied for it: a secret that was
-/// replaced never meets an old connection.
+/// An upstream whose calls carry a key made of their caller's scope and of the version of the secret that is supplied for it. So a
+/// connection that was made with an old secret never gets calls with a new one.
 pub(super) struct Keyed<U> {
     name: Arc<str>,
     current: CurrentPolicy,

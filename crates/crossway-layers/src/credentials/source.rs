@@ -232,7 +232,7 @@ async fn file(path: &str, before: Option<&Read>) -> Read {
     Read { secret, lacks, keep: FILE_LOOK, file }
 }
 
-/// What is not there of a file that is not.
+/// Whether a missing file lacks only itself, or its folder too.
 async fn absence(path: &str) -> SourceFailed {
     let folder = Path::new(path).parent().filter(|folder| !folder.as_os_str().is_empty());
     let folder = folder.unwrap_or(Path::new("."));

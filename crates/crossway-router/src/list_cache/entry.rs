@@ -19,58 +19,58 @@ use crate::limits::{
     REFRESH_LEAST, VIEW_IDLE,
 };
 
-/// What is known of an upstream for those who see the same.
+/// The cached lists and self-description of an upstream, for all callers who share a view.
 pub(crate) struct Entry {
     pub(super) link: Link,
-    /// What requests say of the client: JSON text.
+    /// The `_meta` of requests, which describes the client: JSON text.
     pub(super) meta: Bytes,
     context: Mutex<Context>,
-    /// Whose lists these are, and who tells them.
+    /// The upstream's name, and the view that these lists belong to.
     list: (Arc<str>, Arc<View>),
     contents: Arc<Contents>,
     /// See [`ListCache::is_without_resources`].
     is_without_resources: Arc<AtomicBool>,
-    /// Whether it has told those who see this that it has resources.
+    /// Whether the upstream has said in this view that it has resources; `None` until it was asked.
     has_resources: Mutex<Option<bool>>,
     changed: broadcast::Sender<Change>,
     slots: [Slot; 4],
     used: Mutex<Instant>,
     failure: Mutex<Option<Arc<Failure>>>,
-    /// What the upstream says of itself: the result of `server/discover`, once it was asked.
+    /// The result of `server/discover`, once the upstream has answered.
     said: Mutex<Option<Bytes>>,
-    /// Whether it was, whatever came of it.
+    /// Whether the upstream was asked, whether or not it has answered.
     was_asked: AtomicBool,
     asking: tokio::sync::Mutex<()>,
-    /// How many want to hear of changes, whether they ask for lists or not.
+    /// The number of subscribers to changes. Entries with subscribers count as used.
     kept: AtomicUsize,
     is_listening: AtomicBool,
-    /// Dropped with the entry: whoever listens on its behalf ends.
+    /// Dropped with the entry, which ends its listening task.
     alive: watch::Sender<()>,
 }
 
 /// One list.
 #[derive(Default)]
 struct Slot {
-    /// The [generation](Listed::generation) of what is known; 0 while nothing is.
+    /// The [generation](Listed::generation) of the cached list; 0 while there is none.
     generation: AtomicU64,
     held: Mutex<Held>,
     fetching: tokio::sync::Mutex<()>,
     /// A fetch has been asked for, and has not begun.
     is_queued: AtomicBool,
-    /// It is tried again and again, for nobody has ever had it, or had it since it changed.
+    /// The fetch is being retried, because callers have no list, or an outdated one.
     is_tried: AtomicBool,
-    /// The upstream has said that it is another; what is fetched from now on is not from before.
+    /// The upstream has announced a change since the last fetch began.
     is_outdated: AtomicBool,
 }
 
 #[derive(Default)]
 struct Held {
     list: Option<List>,
-    /// Somebody was answered without this list.
+    /// A caller was answered without this list.
     is_missed: bool,
-    /// While nothing is known: when it is tried again, and why it is not known. Set once it has failed; then nobody waits for it.
+    /// If the fetch has failed and there is no list: the time of the next attempt, and the reason. Callers then no longer wait.
     failed: Option<(Instant, Arc<Failure>)>,
-    /// When it was last asked for.
+    /// When the last fetch began.
     asked: Option<Instant>,
 }
 
@@ -78,19 +78,19 @@ struct Held {
 struct List {
     listed: Listed,
     fetched: Instant,
-    /// From when on it is to be fetched again, when it is asked for.
+    /// The time from which a request for the list makes it be fetched again.
     expires: Instant,
 }
 
-/// A list's items as they were at one time.
+/// The items of a list at one point in time.
 #[derive(Clone)]
 pub(crate) struct Listed {
     pub(crate) items: Arc<Items>,
-    /// Two lists of one upstream have the same if and only if their items are the same.
+    /// Lists of one upstream have the same generation if and only if their items are the same.
     pub(crate) generation: u64,
 }
 
-/// As long as it is there, changes are listened for.
+/// A subscription to changes of an entry, until it is dropped.
 pub(crate) struct Kept(Arc<Entry>);
 
 impl Entry {
@@ -118,14 +118,14 @@ impl Entry {
         })
     }
 
-    /// From now on requests are made for this one of those who see the same.
+    /// Makes further requests in the name of this caller, one of those who share the view.
     pub(super) fn asked_by(&self, context: &Context) {
         let extensions = context.extensions.clone();
         let before = std::mem::replace(&mut lock(&self.context).extensions, extensions);
         drop(before);
     }
 
-    /// With what requests are made for them.
+    /// The context of requests to the upstream.
     pub(super) fn context(&self) -> Context {
         lock(&self.context).clone()
     }
@@ -137,7 +137,7 @@ impl Entry {
         }
     }
 
-    /// Changes whenever the list does; 0 while it is not known.
+    /// A number that changes whenever the list does; 0 while there is no list.
     pub(crate) fn generation(&self, kind: ListKind) -> u64 {
         self.slot(kind).generation.load(Ordering::Acquire)
     }
@@ -152,16 +152,16 @@ impl Entry {
         }
     }
 
-    /// The list's items. Waits only while nothing is known, not for long, and not for an upstream that has failed.
+    /// The list's items. Waits only while there is no list, for [`FIRST_LIST_TIME`] at most, and not for an upstream that has failed.
     pub(crate) async fn list(self: &Arc<Self>, kind: ListKind) -> Result<Listed, Arc<Failure>> {
         if let Some(known) = self.ask(kind) {
             return known;
         }
         let entry = Arc::clone(self);
-        // In a task: what was begun is of use to the next one also if this client does not wait.
+        // In a task, so that the fetch continues for later callers if this one goes away.
         let fetching = tokio::spawn(async move {
             let _one_at_a_time = entry.slot(kind).fetching.lock().await;
-            // Who has waited for another has what that one fetched.
+            // Another fetch may have ended while this one waited for its turn.
             let known = entry.slot(kind).held().list.clone();
             match known {
                 Some(list) => Ok(list.listed),
@@ -175,26 +175,26 @@ impl Entry {
             Err(_) => Arc::new(Failure::Call(CallError::unknown(Reason::TimedOut(FIRST_LIST_TIME)))),
         };
         let mut held = self.slot(kind).held();
-        // It may have come in this very moment.
+        // The list may have arrived since the timeout.
         if let Some(list) = &held.list {
             return Ok(list.listed.clone());
         }
         held.is_missed = true;
         held.failed.get_or_insert_with(|| (Instant::now() + REFRESH_LEAST, Arc::clone(&failure)));
-        // One that is slow has not failed yet, and what is begun has the last word. Until then it is known to be slow.
+        // A slow fetch has not failed yet, and its own result will replace this. Until then the upstream is shown as slow.
         if lock(&self.failure).is_none() {
             self.failed(&failure);
         }
         drop(held);
-        // Nobody waits for it from now on, so it has to come by itself: unless nobody comes after this call who sees the same.
+        // From now on nobody waits for the list, so fetch it in the background, unless the view ends with this call.
         if self.list.1.is_lasting() {
             self.refresh(kind);
         }
         Err(failure)
     }
 
-    /// Takes note of a failure. Operators are told of the first one after a success, if it is not the upstream's own word: what is left out for
-    /// it is told nobody else.
+    /// Records a failure. The first one after a success is logged, unless it is an error that the upstream answered: callers are not told that
+    /// items are missing.
     fn failed(&self, failure: &Arc<Failure>) {
         let before = lock(&self.failure).replace(Arc::clone(failure));
         if before.is_none() && matches!(**failure, Failure::Call(_)) {
@@ -202,7 +202,7 @@ impl Entry {
         }
     }
 
-    /// What the upstream says of itself: the result of `server/discover`, JSON text. Waits only until it is known, and not for long.
+    /// The result of `server/discover`, JSON text. Waits for it for [`FIRST_LIST_TIME`] at most.
     pub(crate) async fn said(&self) -> Option<Bytes> {
         timeout(FIRST_LIST_TIME, async {
             let _one_at_a_time = self.asking.lock().await;
@@ -215,18 +215,17 @@ impl Entry {
         .ok()?
     }
 
-    /// The same, if it is known.
+    /// The result of `server/discover`, if it is known already.
     pub(crate) fn said_now(&self) -> Option<Bytes> {
         lock(&self.said).clone()
     }
 
-    /// Whether it was asked what it says of itself, whatever came of it.
+    /// Whether `server/discover` was sent, whether or not it was answered.
     pub(crate) fn was_asked(&self) -> bool {
         self.was_asked.load(Ordering::Acquire)
     }
 
-    /// Whether the upstream can be asked for resources, as far as is known. If it was never asked what it says of itself, it is now, in the
-    /// background.
+    /// Whether the upstream may have resources. If `server/discover` was never sent, it is sent now, in the background.
     pub(crate) fn may_have_resources(self: &Arc<Self>) -> bool {
         let said = *lock(&self.has_resources);
         if said.is_none() && self.list.1.is_lasting() && !self.was_asked.swap(true, Ordering::AcqRel) {
@@ -249,8 +248,8 @@ impl Entry {
         Some(said)
     }
 
-    /// Somebody is given the list as it is known: it is fetched anew if it has expired. None if nothing is known, and it
-    /// has not failed.
+    /// The cached list or the last failure, without waiting. If it has expired, it is fetched in the background. `None` if there is
+    /// neither.
     pub(crate) fn ask(self: &Arc<Self>, kind: ListKind) -> Option<Result<Listed, Arc<Failure>>> {
         let now = Instant::now();
         *lock(&self.used) = now;
@@ -274,20 +273,20 @@ impl Entry {
         Some(known)
     }
 
-    /// Sees to it that changes of these lists are heard of, as long as what is given is there. They are fetched if they are not
-    /// known: who is told of a change must not depend on whether somebody else has asked for the list.
+    /// Subscribes to changes of these lists until the returned value is dropped. Lists that are not cached are fetched, so that subscribers
+    /// are told of changes whether or not anybody else has asked for the list.
     pub(crate) fn kept(self: &Arc<Self>, kinds: &[ListKind]) -> Kept {
         self.kept.fetch_add(1, Ordering::AcqRel);
         self.keep();
         for kind in kinds.iter().copied().filter(|kind| self.ask(*kind).is_none()) {
             let entry = Arc::clone(self);
-            // One that fails is noted as missed.
+            // A failure is recorded in the slot.
             tokio::spawn(async move { drop(entry.list(kind).await) });
         }
         Kept(Arc::clone(self))
     }
 
-    /// Fetches anew what is known, and lists that somebody was left without.
+    /// Fetches the cached lists again, and those whose fetch has failed.
     pub(super) fn refresh_all(self: &Arc<Self>) {
         for kind in ListKind::ALL {
             let slot = self.slot(kind);
@@ -303,14 +302,14 @@ impl Entry {
         if self.was_asked() {
             let entry = Arc::clone(self);
             tokio::spawn(async move {
-                // Until it is known anew, what it said before holds.
+                // The previous answer stays in use until the new one arrives.
                 let _one_at_a_time = entry.asking.lock().await;
                 drop(timeout(LIST_TIME, entry.ask_itself()).await);
             });
         }
     }
 
-    /// The upstream says that a list has changed.
+    /// Handles the upstream's notification that a list has changed.
     pub(super) fn outdate(self: &Arc<Self>, kind: ListKind) {
         let slot = self.slot(kind);
         let is_known = slot.held().list.is_some();
@@ -318,13 +317,13 @@ impl Entry {
             slot.is_outdated.store(true, Ordering::Release);
             self.refresh(kind);
         } else {
-            // Nobody has been given the list. Whoever listens wants to know all the same.
+            // Nobody has the list, but subscribers are told of the change.
             self.tell(kind, None);
         }
     }
 
-    /// Fetches a list in the background, unless it is about to be. Not more often than the pause allows: an upstream that
-    /// tells of changes without end is not asked without end.
+    /// Fetches a list in the background, unless a fetch is queued already. There is a pause between fetches, so that an upstream that announces
+    /// changes all the time is not asked all the time.
     fn refresh(self: &Arc<Self>, kind: ListKind) {
         if self.slot(kind).is_queued.swap(true, Ordering::AcqRel) {
             return;
@@ -337,13 +336,15 @@ impl Entry {
                 sleep_until(asked + REFETCH_PAUSE).await;
             }
             let one_at_a_time = slot.fetching.lock().await;
-            // Not a store: who finds it queued has told of a change that has to be seen below.
+            // A swap and not a store: a caller of `refresh` that found the fetch queued has set `is_outdated` before, and the read below
+            // has to see that.
             slot.is_queued.swap(false, Ordering::AcqRel);
             let is_fresh = slot.held().list.as_ref().is_some_and(|list| list.expires > Instant::now());
             if is_fresh && !slot.is_outdated.load(Ordering::Acquire) {
                 return;
             }
-            // Failures are noted. Who was left without, or waits for a change, has nobody to ask again for them, as long as anybody cares.
+            // `fetch` records failures. Callers who got no list, or an outdated one, wait to be told of the new one, so retry until the entry
+            // is idle.
             let has_failed = entry.fetch(kind).await.is_err();
             if !has_failed || slot.is_as_told() || slot.is_tried.swap(true, Ordering::AcqRel) {
                 return;
@@ -355,12 +356,12 @@ impl Entry {
         });
     }
 
-    /// Whether nobody has asked for long.
+    /// Whether nobody has used the entry for [`VIEW_IDLE`].
     fn is_idle(&self) -> bool {
         self.last_used().elapsed() >= VIEW_IDLE
     }
 
-    /// Fetches a list. Only one at a time.
+    /// Fetches a list. The caller holds the slot's `fetching` lock.
     async fn fetch(&self, kind: ListKind) -> Result<Listed, Arc<Failure>> {
         let slot = self.slot(kind);
         let was_outdated = slot.is_outdated.swap(false, Ordering::AcqRel);
@@ -399,7 +400,7 @@ impl Entry {
                 if was_outdated {
                     slot.is_outdated.store(true, Ordering::Release);
                 }
-                // Who has no credential any more is not offered what it is needed for.
+                // A caller whose credential is gone no longer sees the items that need it.
                 let withdrawn = if failure.is_of_missing_credential() { held.list.take() } else { None };
                 match &mut held.list {
                     Some(list) => list.expires = again,
@@ -416,9 +417,9 @@ impl Entry {
         }
     }
 
-    /// Sees to it that changes are heard of, as long as somebody asks. What is known from before may have changed where nobody has
-    /// listened since. It is fetched anew; and forgotten if it is old, or everybody's, for else one could tell by what is stale that
-    /// strangers have asked before.
+    /// Starts the listening task if there is none. Lists that were cached before may have changed while nobody listened, so they are fetched
+    /// again. Old ones, and those for everybody, are forgotten first: otherwise a stale list would tell a caller that strangers have asked
+    /// before.
     fn keep(self: &Arc<Self>) {
         if !self.is_listening.swap(true, Ordering::AcqRel) {
             let kept = if self.list.1.is_everybodys() { Duration::ZERO } else { LIST_KEPT };
@@ -434,19 +435,19 @@ impl Entry {
         }
     }
 
-    /// Whether nobody has asked for long. Then nobody listens any more, until somebody asks.
+    /// Whether the entry is idle. Then its listening task ends; the next caller starts another one.
     pub(super) fn has_rested(&self) -> bool {
         if !self.is_idle() {
             return false;
         }
         self.is_listening.swap(false, Ordering::AcqRel);
-        // Whoever has come meanwhile may have taken it for listening, and then it has to go on, unless another has begun to.
+        // A caller that came in between may have relied on the listening task. Then it has to go on, unless that caller has started another.
         self.is_idle() || self.is_listening.swap(true, Ordering::AcqRel)
     }
 
     fn tell(&self, kind: ListKind, difference: Option<Difference>) {
         let change = ListChange { kind, list: self.list.clone(), difference: difference.map(Arc::new) };
-        // Nobody may listen.
+        // Sending fails if nobody subscribes.
         let _ = self.changed.send(Change::List(change));
     }
 
@@ -455,7 +456,7 @@ impl Entry {
     }
 }
 
-/// Asks for a list again and again that nobody has ever had, or had since it changed. Ends with the entry, and when nobody cares any more.
+/// Fetches a list until that succeeds, with growing pauses. Ends when the entry is dropped or idle.
 async fn retry(entry: Weak<Entry>, kind: ListKind) {
     let mut pause = FAILED_LIST_PAUSE;
     loop {
@@ -465,7 +466,7 @@ async fn retry(entry: Weak<Entry>, kind: ListKind) {
         let slot = entry.slot(kind);
         let _one_at_a_time = slot.fetching.lock().await;
         let is_over = || slot.is_as_told() || entry.is_idle();
-        // Failures are noted.
+        // `fetch` records failures.
         if is_over() || entry.fetch(kind).await.is_ok() || is_over() {
             slot.is_tried.store(false, Ordering::Release);
             return;
@@ -481,7 +482,7 @@ impl Drop for Kept {
 }
 
 impl Slot {
-    /// Whether it is known, and the upstream has not said since that it is another.
+    /// Whether the list is cached, and the upstream has announced no change since.
     fn is_as_told(&self) -> bool {
         !self.is_outdated.load(Ordering::Acquire) && self.held().list.is_some()
     }

@@ -27,13 +27,13 @@ use crate::limits::{
 pub(crate) enum Failure {
     #[error(transparent)]
     Call(CallError),
-    /// What the upstream has answered, or who stands before it: that a credential is missing, say.
+    /// The error that the upstream has answered, or a layer in front of it: that a credential is missing, for example.
     #[error("{}", .0.message)]
     Refused(ErrorObject),
 }
 
 impl Failure {
-    /// By the error of an answer, JSON text.
+    /// Makes a failure of the error of an answer, JSON text.
     fn refused(error: &[u8]) -> Self {
         let error: Value = serde_json::from_slice(error).unwrap_or_default();
         let code = error["code"].as_i64().map_or(ErrorCode::INTERNAL_ERROR, ErrorCode);
@@ -44,8 +44,8 @@ impl Failure {
         Self::Refused(ErrorObject { code, message: message.into(), data })
     }
 
-    /// Whether it was refused on the way to the upstream because the caller has no credential for it. An upstream that says so of itself is
-    /// taken at its word.
+    /// Whether a layer in front of the upstream refused the request because the caller has no credential. An upstream that answers the same
+    /// error is treated alike.
     pub(super) fn is_of_missing_credential(&self) -> bool {
         let Self::Refused(ErrorObject { code: ErrorCode::NOT_SENT, data: Some(data), .. }) = self else {
             return false;
@@ -53,12 +53,12 @@ impl Failure {
         serde_json::from_slice::<Value>(data).is_ok_and(|data| data["credential"] == "missing")
     }
 
-    /// The reply to a call that was not sent, since it is not known whether what it is for is listed.
+    /// The reply to a call that was not sent because the list that could name its target is missing.
     pub(crate) fn to_reply(&self, id: &RequestId) -> Reply {
         match self {
             Self::Call(error) => {
                 let reason = match error.reason() {
-                    // What has taken the time may also be a layer in front of the server.
+                    // A layer in front of the server may have taken the time as well.
                     Reason::TimedOut(_) => Reason::Unavailable(
                         "it is not known in time what it has: it is slow, or a credential for it could not be had in time".into(),
                     ),
@@ -73,7 +73,7 @@ impl Failure {
 }
 
 impl Entry {
-    /// All pages of a list, and for how long they hold: as long as the one that holds for the shortest.
+    /// All pages of a list, and the shortest `ttlMs` of them.
     pub(super) async fn pages(&self, kind: ListKind) -> Result<(Vec<Item>, Duration), Failure> {
         let (mut all, mut bytes, mut ttl) = (Vec::new(), 0, u64::MAX);
         let mut cursor: Option<Bytes> = None;
@@ -95,7 +95,7 @@ impl Entry {
             bytes += answer.len();
             ttl = ttl.min(page.ttl_ms);
             all.extend(page.items);
-            // A page that leads to itself would lead there for ever.
+            // A page whose cursor leads to itself would never end.
             let is_last = page.next.is_none() || page.next == cursor;
             cursor = page.next;
             if is_last {
@@ -141,7 +141,7 @@ impl Entry {
     }
 }
 
-/// Listens for changes of lists until nobody asks any more, again and again where the stream ends. Ends with the entry.
+/// Listens for changes of lists, and opens the stream again when it ends. Stops when the entry is idle or dropped.
 pub(super) async fn listen(entry: Weak<Entry>, mut alive: watch::Receiver<()>) {
     let listening = async {
         let mut pause = RELISTEN_FIRST;
@@ -170,7 +170,7 @@ pub(super) async fn listen(entry: Weak<Entry>, mut alive: watch::Receiver<()>) {
     }
 }
 
-/// Hears what an upstream tells until the stream ends; gives whether it told anything. None if nobody asks any more.
+/// Handles the notifications of a stream until it ends. Returns whether there were any; `None` if the entry is idle or dropped.
 async fn hear(entry: &Weak<Entry>, mut reply: Reply) -> Option<bool> {
     let mut was_acknowledged = false;
     let mut look = Instant::now() + VIEW_IDLE;
@@ -190,7 +190,7 @@ async fn hear(entry: &Weak<Entry>, mut reply: Reply) -> Option<bool> {
         let this = entry.upgrade()?;
         if message.is_method("notifications/subscriptions/acknowledged") {
             was_acknowledged = true;
-            // What changed before is not told.
+            // The stream reports no changes from before its start.
             this.refresh_all();
         }
         for kind in ListKind::changed_by(&message) {
@@ -210,14 +210,14 @@ pub(crate) fn ends(message: &Message) -> bool {
     message.is_response() || message.is_method("notifications/cancelled")
 }
 
-/// What a request says of its client, for requests of our own on behalf of all who see the same. It wants no progress and
-/// no logs. One user's or tenant's say which program it was that came first: where programs have sessions of their own, it is in
-/// the session that this one has anyway.
+/// The `_meta` of a request that describes its client, for our own requests on behalf of a view. It asks for no progress and no logs. If the
+/// view belongs to one user or tenant, it names the first client program: where each program has a session of its own, the request then uses
+/// the session that this program has anyway.
 pub(super) fn client_meta(request: &Message, view: &View) -> Bytes {
     use crossway_era::{keys, to_legacy::ClientFeatures};
     const OWN: &str = concat!(r#"{"name":"crossway","version":""#, env!("CARGO_PKG_VERSION"), r#""}"#);
     let asks = ClientFeatures::of(request);
-    // As it came: programs are told apart by this text.
+    // Byte for byte, because programs are distinguished by this text.
     let info = request.member(Part::Meta, keys::CLIENT_INFO).filter(|_| !view.is_everybodys());
     let (version, asks) = (SPOKEN.as_str(), asks.as_json());
     let (of_version, of_asks) = (keys::PROTOCOL_VERSION, keys::CLIENT_CAPABILITIES);
@@ -228,7 +228,7 @@ pub(super) fn client_meta(request: &Message, view: &View) -> Bytes {
     Bytes::from(meta)
 }
 
-/// Whether an upstream that says this of itself (the result of `server/discover`, JSON text) can be asked for resources.
+/// Whether a result of `server/discover` (JSON text) says that the server has resources.
 pub(crate) fn has_resources(said: &[u8]) -> bool {
     #[derive(Deserialize)]
     struct Said {

@@ -269,7 +269,7 @@ impl Router {
         Err(self.missed_in(merged.missing()))
     }
 
-    /// Why nobody has what is asked for, when the lists of these upstreams are missing.
+    /// The reason why no upstream is known to have the item: it does not exist, or one of the upstreams whose lists are missing may have it.
     pub(super) fn missed_in<'a>(&self, missing: impl Iterator<Item = &'a Arc<str>>) -> NotFound {
         let mut missing = missing.peekable();
         match missing.peek() {

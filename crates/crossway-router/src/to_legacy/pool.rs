@@ -49,7 +49,7 @@ struct State {
 #[derive(Default)]
 struct Group {
     members: Vec<Arc<Member>>,
-    /// That of all who [hear](Owner::hears_with) of the same.
+    /// The audience that this key shares with all keys that get the same notifications ([`Owner::hears_with`]).
     audience: Arc<Audience>,
     turns: Arc<Turns>,
 }
