@@ -98,12 +98,10 @@ fn router(criterion: &mut Criterion) {
 fn handles(criterion: &mut Criterion) {
     let ring = Keyring::random().expect("randomness");
     let handles = SealedSessions::new(std::sync::Arc::new(ring), "/mcp");
-    let state = SessionState {
-        number: 7,
-        revision: None,
-        initialize: r#"{"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{"name":"bench","version":"1"}}"#.into(),
-        expires: std::time::SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(2_000_000_000),
-    };
+    let initialize =
+        r#"{"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{"name":"bench","version":"1"}}"#;
+    let expires = std::time::SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(2_000_000_000);
+    let state = SessionState::new(7, None, initialize.into(), expires);
     let handle = handles.issue(&state, Some("alice")).expect("it is short");
     let mut group = criterion.benchmark_group("session handle");
     group.bench_function("seal", |bencher| bencher.iter(|| handles.issue(black_box(&state), Some("alice"))));

@@ -25,7 +25,7 @@ fn deepest(text: &str) -> (String, Message) {
 
 /// All that can follow on a message must be one that others can read, however deep.
 fn assert_has(message: &Message, value: &str) {
-    let unbounded = Limits { depth: usize::MAX, ..Limits::default() };
+    let unbounded = Limits::default().with(|limits| limits.depth = usize::MAX);
     let text = message.to_bytes();
     let read = Message::parse(text.clone(), &unbounded).unwrap();
     assert_eq!(read.kind(), message.kind());

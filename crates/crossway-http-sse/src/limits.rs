@@ -6,6 +6,7 @@ use std::time::Duration;
 /// How long the client waits, and how much it holds.
 #[cfg(feature = "client")]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct ClientLimits {
     /// What is accepted as a message.
     pub message: crossway_proto::Limits,
@@ -101,9 +102,20 @@ impl Default for ClientLimits {
     }
 }
 
+#[cfg(feature = "client")]
+impl ClientLimits {
+    /// The same limits with some changed: `ClientLimits::default().with(|limits| limits.redirects = 0)`.
+    #[must_use]
+    pub fn with(mut self, change: impl FnOnce(&mut Self)) -> Self {
+        change(&mut self);
+        self
+    }
+}
+
 /// How long the server waits, and how much it holds.
 #[cfg(feature = "server")]
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct ServerLimits {
     /// What is accepted as a message.
     pub message: crossway_proto::Limits,
@@ -154,5 +166,15 @@ impl Default for ServerLimits {
             keep_alive: Self::KEEP_ALIVE,
             retry_after: Self::RETRY_AFTER,
         }
+    }
+}
+
+#[cfg(feature = "server")]
+impl ServerLimits {
+    /// The same limits with some changed: `ServerLimits::default().with(|limits| limits.sessions = 100)`.
+    #[must_use]
+    pub fn with(mut self, change: impl FnOnce(&mut Self)) -> Self {
+        change(&mut self);
+        self
     }
 }

@@ -42,7 +42,7 @@ async fn the_proxy_makes_requests_for_plain_http_in_both_directions() {
 
 #[tokio::test]
 async fn a_proxy_that_refuses_or_is_silent_is_told_from_the_server() {
-    let short = ClientLimits { connect: Duration::from_millis(50), ..ClientLimits::default() };
+    let short = ClientLimits::default().with(|limits| limits.connect = Duration::from_millis(50));
     for (url, manner, wanted) in [
         ("https://upstream.test/sse", Manner::Answers(407), "answered 407: it does not take the user"),
         ("http://upstream.test/sse", Manner::Answers(407), "answered 407: it does not take the user"),

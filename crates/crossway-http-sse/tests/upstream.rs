@@ -52,7 +52,7 @@ async fn a_request_waits_until_the_notification_before_it_was_taken() {
 
 #[tokio::test]
 async fn requests_are_posted_side_by_side_and_no_more_than_the_limit() {
-    let limits = ClientLimits { posts_in_flight: 2, ..ClientLimits::default() };
+    let limits = ClientLimits::default().with(|limits| limits.posts_in_flight = 2);
     let mut session = Session::start(Options::default().with_limits(limits)).await;
     let replies = [call(&session.link, PING), call(&session.link, PING), call(&session.link, PING)];
     let posts = [session.posts.next().await, session.posts.next().await];
@@ -121,7 +121,7 @@ async fn a_cancellation_waits_until_its_request_was_taken() {
 
 #[tokio::test]
 async fn a_cancellation_does_not_wait_for_ever() {
-    let limits = ClientLimits { cancel_hold: Duration::ZERO, ..ClientLimits::default() };
+    let limits = ClientLimits::default().with(|limits| limits.cancel_hold = Duration::ZERO);
     let mut session = Session::start(Options::default().with_limits(limits)).await;
     let reply = call(&session.link, PING);
     let _hanging = session.posts.next().await;
@@ -245,7 +245,7 @@ async fn closing_a_session_that_was_never_used_or_never_opens_is_done_at_once() 
 
 #[tokio::test]
 async fn more_than_may_wait_is_refused_and_the_rest_is_served() {
-    let limits = ClientLimits { queued_messages: 3, ..ClientLimits::default() };
+    let limits = ClientLimits::default().with(|limits| limits.queued_messages = 3);
     let mut session = Session::start(Options::default().with_limits(limits)).await;
     assert!(all(call(&session.link, INITIALIZED)).await.is_empty());
     let post = session.posts.next().await;

@@ -119,7 +119,7 @@ async fn a_stream_that_ends_or_speaks_before_its_endpoint_is_refused() {
 #[tokio::test]
 async fn a_server_that_never_says_where_to_post_is_given_up() {
     let fake = Fake::start().await;
-    let limits = ClientLimits { endpoint: Duration::from_millis(50), ..ClientLimits::default() };
+    let limits = ClientLimits::default().with(|limits| limits.endpoint = Duration::from_millis(50));
     let options = Options::default().with_limits(limits);
     let link = HttpSseUpstream::new(&fake.url("/sse"), options).unwrap().connect(Scope::Session);
     let reply = call(&link, PING);
@@ -302,7 +302,7 @@ async fn a_connection_that_closes_without_a_response_leaves_the_outcome_unknown(
 
 #[tokio::test]
 async fn a_post_that_is_never_answered_is_given_up() {
-    let limits = ClientLimits { request_post: Duration::from_millis(10), ..ClientLimits::default() };
+    let limits = ClientLimits::default().with(|limits| limits.request_post = Duration::from_millis(10));
     let mut session = Session::start(Options::default().with_limits(limits)).await;
     let reply = call(&session.link, PING);
     let _unanswered = session.posts.next().await;

@@ -4,6 +4,7 @@
 ///
 /// Each transport carries one of these; `Limits::default()` is what the gateway uses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Limits {
     /// The longest message, in bytes.
     pub message_bytes: usize,
@@ -37,5 +38,14 @@ impl Default for Limits {
             id_bytes: Self::ID_BYTES,
             batch_messages: Self::BATCH_MESSAGES,
         }
+    }
+}
+
+impl Limits {
+    /// The same limits with some changed: `Limits::default().with(|limits| limits.depth = 64)`.
+    #[must_use]
+    pub fn with(mut self, change: impl FnOnce(&mut Self)) -> Self {
+        change(&mut self);
+        self
     }
 }

@@ -83,11 +83,15 @@ fn several_spans_are_spliced_at_once() {
 
 #[test]
 fn bounds_hold_and_what_reaches_them_passes() {
-    let limits = Limits { message_bytes: 200, depth: 10, id_bytes: 8, batch_messages: 2 };
+    let limits = Limits::default().with(|limits| {
+        (limits.message_bytes, limits.depth, limits.id_bytes, limits.batch_messages) = (200, 10, 8, 2);
+    });
     let check = |text: String| Message::parse(Bytes::from(text), &limits);
     assert!(check(corpus::nested(10)).is_ok());
     assert_eq!(check(corpus::nested(11)).unwrap_err(), ParseError::TooDeep { limit: 10 });
-    let shallow = |depth, text: &'static str| Message::parse(Bytes::from(text), &Limits { depth, ..limits });
+    let shallow = |depth, text: &'static str| {
+        Message::parse(Bytes::from(text), &limits.with(|limits| limits.depth = depth))
+    };
     for (depth, text) in [
         (1, r#"{"jsonrpc":"2.0","method":"m"}"#),
         (2, r#"{"jsonrpc":"2.0","method":"m","params":{}}"#),

@@ -47,12 +47,12 @@ async fn main() -> Result<(), Box<dyn Error>> {
 
     let handles = SealedSessions::new(Arc::new(Keyring::random()?), "/mcp");
     let params = br#"{"protocolVersion":"2025-11-25","capabilities":{"sampling":{},"elicitation":{}},"clientInfo":{"name":"client","version":"1.0.0"}}"#;
-    let state = SessionState {
-        number: 7,
-        revision: Some(Revision::V2025_11_25),
-        initialize: Bytes::from_static(params),
-        expires: SystemTime::now() + Duration::from_secs(86_400),
-    };
+    let state = SessionState::new(
+        7,
+        Some(Revision::V2025_11_25),
+        Bytes::from_static(params),
+        SystemTime::now() + Duration::from_secs(86_400),
+    );
     let owner = Some("https://issuer.example|alice");
     let started = Instant::now();
     for _ in 0..ROUNDS {

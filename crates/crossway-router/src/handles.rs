@@ -62,12 +62,12 @@ impl SessionHandles for SealedSessions {
         let ([FORMAT, revision], rest) = head.split_first_chunk()? else { return None };
         let (number, expires) = rest.split_first_chunk()?;
         let expires = Duration::from_secs(u64::from_be_bytes(expires.try_into().ok()?));
-        Some(SessionState {
-            number: u128::from_be_bytes(*number),
-            revision: revision_of(*revision)?,
-            initialize: Bytes::copy_from_slice(initialize),
-            expires: UNIX_EPOCH.checked_add(expires)?,
-        })
+        Some(SessionState::new(
+            u128::from_be_bytes(*number),
+            revision_of(*revision)?,
+            Bytes::copy_from_slice(initialize),
+            UNIX_EPOCH.checked_add(expires)?,
+        ))
     }
 }
 
@@ -109,7 +109,7 @@ mod tests {
 
     fn state(number: u128, revision: Option<Revision>, initialize: &[u8]) -> SessionState {
         let expires = UNIX_EPOCH + Duration::from_secs(2_000_000_000);
-        SessionState { number, revision, initialize: Bytes::copy_from_slice(initialize), expires }
+        SessionState::new(number, revision, Bytes::copy_from_slice(initialize), expires)
     }
 
     #[test]

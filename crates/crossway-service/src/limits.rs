@@ -4,6 +4,7 @@ use std::time::Duration;
 
 /// How much a connection holds for those who are slower than it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Limits {
     /// The most calls in flight on one connection.
     pub calls_in_flight: usize,
@@ -50,5 +51,14 @@ impl Default for Limits {
             inbox_messages: Self::INBOX_MESSAGES,
             inbox_bytes: Self::INBOX_BYTES,
         }
+    }
+}
+
+impl Limits {
+    /// The same limits with some changed: `Limits::default().with(|limits| limits.calls_in_flight = 64)`.
+    #[must_use]
+    pub fn with(mut self, change: impl FnOnce(&mut Self)) -> Self {
+        change(&mut self);
+        self
     }
 }

@@ -39,6 +39,7 @@ impl fmt::Debug for SessionOwner {
 /// It is what `initialize` said, and nothing that happened since: open streams, calls in flight, subscriptions and log levels belong to
 /// the process that has them.
 #[derive(Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct SessionState {
     /// Tells this session from all others; random.
     pub number: u128,
@@ -48,6 +49,14 @@ pub struct SessionState {
     pub initialize: Bytes,
     /// When the session ends, used or not.
     pub expires: SystemTime,
+}
+
+impl SessionState {
+    /// The state of a session.
+    #[must_use]
+    pub fn new(number: u128, revision: Option<Revision>, initialize: Bytes, expires: SystemTime) -> Self {
+        Self { number, revision, initialize, expires }
+    }
 }
 
 impl fmt::Debug for SessionState {

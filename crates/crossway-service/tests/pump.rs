@@ -173,7 +173,7 @@ async fn when_the_server_goes_away_calls_fail_and_then_the_pump_ends() {
 
 #[tokio::test]
 async fn too_many_requests_are_refused_and_the_rest_is_served() {
-    let (mut pump, server) = serving(Limits { inbox_messages: 1, ..Limits::default() }).await;
+    let (mut pump, server) = serving(Limits::default().with(|limits| limits.inbox_messages = 1)).await;
     for id in 1..=3 {
         pump.handle(message(&format!(r#"{{"jsonrpc":"2.0","id":{id},"method":"m"}}"#)));
     }
@@ -191,7 +191,7 @@ async fn too_many_requests_are_refused_and_the_rest_is_served() {
 
 #[tokio::test]
 async fn at_the_bound_responses_and_cancellations_still_pass() {
-    let (mut pump, server) = serving(Limits { inbox_messages: 2, ..Limits::default() }).await;
+    let (mut pump, server) = serving(Limits::default().with(|limits| limits.inbox_messages = 2)).await;
     for id in 1..=4 {
         pump.handle(message(&format!(r#"{{"jsonrpc":"2.0","id":{id},"method":"m"}}"#)));
     }
@@ -227,7 +227,7 @@ async fn at_the_bound_responses_and_cancellations_still_pass() {
 
 #[tokio::test]
 async fn a_question_that_is_taken_back_or_whose_call_has_ended_keeps_nothing_open() {
-    let (mut pump, server) = serving(Limits { inbox_messages: 1, ..Limits::default() }).await;
+    let (mut pump, server) = serving(Limits::default().with(|limits| limits.inbox_messages = 1)).await;
     let ask = |id: u64| message(&format!(r#"{{"jsonrpc":"2.0","id":{id},"method":"m"}}"#));
     (1..=2).for_each(|id| pump.handle(ask(id)));
     let first = server.expect("m").await;
@@ -258,8 +258,10 @@ async fn urgent_messages_have_a_bound_too() {
             crossway_service::Reply::silent()
         }
     }
-    let mut pump =
-        Pump::new(crossway_service::Link::new(Stuck), Limits { inbox_messages: 2, ..Limits::default() });
+    let mut pump = Pump::new(
+        crossway_service::Link::new(Stuck),
+        Limits::default().with(|limits| limits.inbox_messages = 2),
+    );
     let response = message(r#"{"jsonrpc":"2.0","id":"q","result":{}}"#);
     for _ in 0..2 + Limits::URGENT_MESSAGES {
         assert!(pump.takes(&response));
@@ -302,7 +304,7 @@ async fn who_polls_is_woken_by_whatever_there_is_to_be_told() {
 
 #[tokio::test]
 async fn at_the_end_each_call_without_an_answer_has_an_error_with_its_outcome() {
-    let limits = Limits { inbox_messages: 2, ..Limits::default() };
+    let limits = Limits::default().with(|limits| limits.inbox_messages = 2);
     let (mut pump, server) = serving(limits).await;
     for id in 1..=3 {
         pump.handle(message(&format!(r#"{{"jsonrpc":"2.0","id":{id},"method":"m"}}"#)));

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 /// How a child process is run, and how much it may cost.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Options {
     /// How much of a message is accepted from the child.
     pub messages: crossway_proto::Limits,
@@ -61,8 +62,18 @@ impl Default for Options {
     }
 }
 
+impl Options {
+    /// The same options with some changed: `Options::default().with(|options| options.quoted_lines = 0)`.
+    #[must_use]
+    pub fn with(mut self, change: impl FnOnce(&mut Self)) -> Self {
+        change(&mut self);
+        self
+    }
+}
+
 /// How a client on a stream of bytes is served, and how much it may cost.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct ServeOptions {
     /// How much of a message is accepted from the client.
     pub messages: crossway_proto::Limits,
@@ -84,6 +95,15 @@ impl Default for ServeOptions {
             service: crossway_service::Limits::default(),
             drain: Self::DRAIN,
         }
+    }
+}
+
+impl ServeOptions {
+    /// The same options with some changed: `ServeOptions::default().with(|options| options.drain = Duration::ZERO)`.
+    #[must_use]
+    pub fn with(mut self, change: impl FnOnce(&mut Self)) -> Self {
+        change(&mut self);
+        self
     }
 }
 

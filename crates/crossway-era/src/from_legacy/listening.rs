@@ -5,6 +5,7 @@ use crossway_proto::{Kind, Message, Part};
 use crate::keys;
 
 /// What to do after a message on the subscription stream.
+// Exhaustive on purpose: whoever drives the machine has to carry out each of these, so one that is new must not compile unnoticed.
 #[derive(Debug)]
 pub enum ListenEvent {
     /// Send this to the client.

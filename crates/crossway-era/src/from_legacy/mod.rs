@@ -116,6 +116,7 @@ impl Default for Client {
 }
 
 /// What to do after a client's message.
+// Exhaustive on purpose: whoever drives the machine has to carry out each of these, so one that is new must not compile unnoticed.
 #[derive(Debug)]
 pub enum ClientAction {
     /// Send this answer to the client.

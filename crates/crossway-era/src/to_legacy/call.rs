@@ -50,6 +50,7 @@ pub struct Question {
 }
 
 /// What to do after a message of the server's.
+// Exhaustive on purpose: whoever drives the machine has to carry out each of these, so one that is new must not compile unnoticed.
 #[derive(Debug)]
 pub enum Step {
     /// Send this to the client.

@@ -23,10 +23,9 @@ pub const ADMIN_KEY_BYTES: usize = 16;
 /// The same for the loop that accepts connections.
 #[must_use]
 pub fn http() -> HttpLimits {
-    HttpLimits {
-        connections: CONNECTIONS,
-        head_bytes: HEAD_BYTES,
-        http2_streams: HTTP2_STREAMS,
-        ..HttpLimits::default()
-    }
+    HttpLimits::default().with(|limits| {
+        limits.connections = CONNECTIONS;
+        limits.head_bytes = HEAD_BYTES;
+        limits.http2_streams = HTTP2_STREAMS;
+    })
 }

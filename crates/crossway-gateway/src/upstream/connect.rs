@@ -128,7 +128,7 @@ pub(crate) fn by_plan_of_config() -> Connect {
 /// quote them; they are only in the log.
 pub(crate) fn by_plan_unquoted() -> Connect {
     Arc::new(|name, plan| {
-        let options = Options { quoted_lines: 0, ..Options::default() };
+        let options = Options::default().with(|options| options.quoted_lines = 0);
         Box::pin(connect_with(Named::new(name, plan), options, &[]))
     })
 }

@@ -17,6 +17,9 @@ pub(crate) fn run(data: &[u8]) {
 }
 
 fn limits() -> ServerLimits {
-    let message = crossway_proto::Limits { message_bytes: 2048, ..Default::default() };
-    ServerLimits { message, sessions: 2, ..ServerLimits::default() }
+    let message = crossway_proto::Limits::default().with(|limits| limits.message_bytes = 2048);
+    ServerLimits::default().with(|limits| {
+        limits.message = message;
+        limits.sessions = 2;
+    })
 }

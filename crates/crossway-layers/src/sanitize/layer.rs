@@ -96,6 +96,9 @@ pub(super) fn sanitized(answer: &Message, bounds: &Bounds) -> Option<Message> {
         at = start + span.end;
     }
     text.extend_from_slice(&whole[at..]);
-    let limits = Limits { message_bytes: usize::MAX, id_bytes: usize::MAX, ..Limits::default() };
+    let limits = Limits::default().with(|limits| {
+        limits.message_bytes = usize::MAX;
+        limits.id_bytes = usize::MAX;
+    });
     Message::parse(text.into(), &limits).ok()
 }

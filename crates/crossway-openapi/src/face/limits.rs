@@ -4,6 +4,7 @@ use std::time::Duration;
 
 /// How much a face takes of its clients, and gives them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Limits {
     /// The most bytes of a request's body: a tool's arguments.
     pub body_bytes: usize,
@@ -25,6 +26,15 @@ impl Limits {
 impl Default for Limits {
     fn default() -> Self {
         Self { body_bytes: Self::BODY_BYTES, body_idle: Self::BODY_IDLE, answer_bytes: Self::ANSWER_BYTES }
+    }
+}
+
+impl Limits {
+    /// The same limits with some changed: `Limits::default().with(|limits| limits.body_bytes = 1 << 20)`.
+    #[must_use]
+    pub fn with(mut self, change: impl FnOnce(&mut Self)) -> Self {
+        change(&mut self);
+        self
     }
 }
 

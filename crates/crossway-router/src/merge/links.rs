@@ -96,7 +96,10 @@ impl Asked {
         }
         text.extend_from_slice(&whole[at..]);
         // It was read before, and has only grown by names.
-        let unbounded = Limits { message_bytes: usize::MAX, id_bytes: usize::MAX, ..Limits::default() };
+        let unbounded = Limits::default().with(|limits| {
+            limits.message_bytes = usize::MAX;
+            limits.id_bytes = usize::MAX;
+        });
         Message::parse(Bytes::from(text), &unbounded).unwrap_or(answer)
     }
 

@@ -368,7 +368,7 @@ async fn the_transport_is_told_which_calls_come_together() {
 
 #[tokio::test]
 async fn a_full_table_refuses_calls_without_sending_them() {
-    let mux = Mux::new(Sink, Limits { calls_in_flight: 2, ..Limits::default() }, Overflow::Fail);
+    let mux = Mux::new(Sink, Limits::default().with(|limits| limits.calls_in_flight = 2), Overflow::Fail);
     let link = mux.link();
     let replies: Vec<Reply> = (0..3)
         .map(|id| link.call(Call::message(request(&id.to_string(), "m"), Context::default())))
@@ -381,7 +381,7 @@ async fn a_full_table_refuses_calls_without_sending_them() {
 
 #[tokio::test]
 async fn a_slow_reader_holds_its_own_connection_and_fails_alone_on_a_shared_one() {
-    let limits = Limits { waiting_messages: 2, ..Limits::default() };
+    let limits = Limits::default().with(|limits| limits.waiting_messages = 2);
     let progress = |token: &RequestId| {
         message(&format!(
             r#"{{"jsonrpc":"2.0","method":"notifications/progress","params":{{"progressToken":{token},"progress":1}}}}"#

@@ -1,7 +1,7 @@
 //! What a child can do wrong, and what the calls on it get.
 
 use crossway_service::{Fault, Outcome, Reason, Scope, Upstream};
-use crossway_stdio::{Command, Options, StdioUpstream};
+use crossway_stdio::{Command, StdioUpstream};
 use serde_json::json;
 
 use crate::support::{Client, answer, command, message, options, upstream};
@@ -255,7 +255,7 @@ async fn a_call_that_is_cancelled_before_it_left_is_never_heard_of() {
 
 #[tokio::test]
 async fn more_than_may_wait_is_refused_as_not_sent() {
-    let options = Options { outgoing_bytes: 1 << 20, ..options() };
+    let options = options().with(|options| options.outgoing_bytes = 1 << 20);
     let stalled = StdioUpstream::new(Command::new("sleep").arg("1000"), options);
     let client = Client::new(stalled.connect(Scope::Session));
     let text = say(&"x".repeat(2 << 20));

@@ -2,7 +2,7 @@
 
 use crossway_proto::{Kind, Message};
 use crossway_service::{Reason, Reply, Scope, Upstream};
-use crossway_stdio::{Options, StdioUpstream};
+use crossway_stdio::StdioUpstream;
 use crossway_testkit::corpus::{ODD_REQUESTS, ODD_RESULTS};
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
@@ -37,7 +37,7 @@ async fn thousand_large_messages_pass_both_ways(upstream: StdioUpstream) {
 
 #[tokio::test]
 async fn reading_and_writing_never_wait_for_each_other() {
-    let options = Options { outgoing_bytes: 1 << 30, ..options() };
+    let options = options().with(|options| options.outgoing_bytes = 1 << 30);
     thousand_large_messages_pass_both_ways(StdioUpstream::new(command("legacy"), options)).await;
 }
 

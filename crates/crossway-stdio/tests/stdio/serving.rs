@@ -166,8 +166,8 @@ async fn a_request_that_is_no_message_is_refused_under_its_id() {
 
 #[tokio::test]
 async fn a_line_that_is_too_long_is_refused_once() {
-    let messages = Limits { message_bytes: 1000, ..Limits::default() };
-    let mut bench = Bench::new(ServeOptions { messages, ..ServeOptions::default() }).await;
+    let messages = Limits::default().with(|limits| limits.message_bytes = 1000);
+    let mut bench = Bench::new(ServeOptions::default().with(|options| options.messages = messages)).await;
     bench.say("x".repeat(100_000)).await;
     bench.say(PING).await;
     assert_eq!(bench.hear_json().await["error"]["code"], -32600);
@@ -243,7 +243,7 @@ async fn a_listen_request_does_not_keep_a_client_that_has_left() {
 #[tokio::test(start_paused = true)]
 async fn what_is_not_answered_in_time_after_the_client_left_is_given_up() {
     let drain = Duration::from_secs(7);
-    let mut bench = Bench::new(ServeOptions { drain, ..ServeOptions::default() }).await;
+    let mut bench = Bench::new(ServeOptions::default().with(|options| options.drain = drain)).await;
     bench.say(PING).await;
     bench.server.expect("ping").await;
     bench.write.shutdown().await.unwrap();

@@ -23,7 +23,7 @@ fn starts(folder: &Path) -> usize {
 }
 
 fn impatient() -> Options {
-    Options { probe_timeout: Duration::from_millis(50), ..options() }
+    options().with(|options| options.probe_timeout = Duration::from_millis(50))
 }
 
 #[tokio::test]
@@ -157,7 +157,7 @@ async fn a_second_child_that_says_nothing_does_not_make_a_legacy_server() {
         .env("CROSSWAY_TEST_STARTS", folder.path().join("starts"))
         .env("CROSSWAY_TEST_PORT", lifelines.port().to_string());
     // The first one has to be heard of before it counts as silent.
-    let options = Options { probe_timeout: Duration::from_secs(2), ..options() };
+    let options = options().with(|options| options.probe_timeout = Duration::from_secs(2));
     let upstream = StdioUpstream::new(command, options);
     assert_eq!(upstream.probe().await.unwrap(), Era::Legacy);
     assert_eq!(upstream.era(), None, "it has said nothing yet");
@@ -196,7 +196,10 @@ async fn a_command_that_does_not_exist_is_told_at_start() {
 async fn a_crashed_child_is_started_anew_and_calls_in_between_fail_at_once() {
     let folder = tempfile::tempdir().unwrap();
     let pause = Duration::from_millis(200);
-    let options = Options { restart_first: pause, restart_most: pause, ..options() };
+    let options = options().with(|options| {
+        options.restart_first = pause;
+        options.restart_most = pause;
+    });
     let upstream = counted("modern", folder.path(), options);
     let client = shared(&upstream);
     let before = client.call("pid", json!({})).await.unwrap();

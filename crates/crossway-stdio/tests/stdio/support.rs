@@ -22,14 +22,13 @@ pub(crate) fn command(script: &str) -> Command {
 
 /// Short waits, so that what has to time out does so soon; long ones where only a failure would wait.
 pub(crate) fn options() -> Options {
-    Options {
-        close_wait: Duration::from_secs(20),
-        term_wait: Duration::from_secs(20),
-        probe_timeout: Duration::from_secs(20),
-        restart_first: Duration::from_millis(20),
-        restart_most: Duration::from_millis(40),
-        ..Options::default()
-    }
+    Options::default().with(|options| {
+        options.close_wait = Duration::from_secs(20);
+        options.term_wait = Duration::from_secs(20);
+        options.probe_timeout = Duration::from_secs(20);
+        options.restart_first = Duration::from_millis(20);
+        options.restart_most = Duration::from_millis(40);
+    })
 }
 
 pub(crate) fn upstream(script: &str) -> StdioUpstream {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crossway_proto::Message;
 use crossway_service::{Outcome, Reason, Scope, Upstream};
-use crossway_stdio::{Command, Options, StdioUpstream};
+use crossway_stdio::{Command, StdioUpstream};
 use serde_json::json;
 
 use crate::support::{Client, Lifeline, Lifelines, answer, command, options, upstream};
@@ -62,7 +62,10 @@ async fn descendants_that_outlive_a_child_that_exits_by_itself_are_ended() {
 async fn a_child_that_heeds_neither_the_end_of_its_stdin_nor_a_signal_is_killed() {
     let stubborn = "trap '' TERM; echo '{\"jsonrpc\":\"2.0\",\"method\":\"notifications/ready\"}'; sleep 1000 & wait; sleep 1000";
     let wait = Duration::from_millis(50);
-    let options = Options { close_wait: wait, term_wait: wait, ..options() };
+    let options = options().with(|options| {
+        options.close_wait = wait;
+        options.term_wait = wait;
+    });
     let upstream = StdioUpstream::new(Command::new("sh").args(["-c", stubborn]), options);
     let client = Client::new(upstream.connect(Scope::Session));
     let ready = client.listen().next().await.unwrap().unwrap();

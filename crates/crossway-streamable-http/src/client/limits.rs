@@ -4,6 +4,7 @@ use std::time::Duration;
 
 /// How much of an upstream is accepted, and how long it is waited for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Limits {
     /// What is accepted of each message.
     pub message: crossway_proto::Limits,
@@ -49,6 +50,15 @@ impl Default for Limits {
             pool_idle: Self::POOL_IDLE,
             pool_connections: Self::POOL_CONNECTIONS,
         }
+    }
+}
+
+impl Limits {
+    /// The same limits with some changed: `Limits::default().with(|limits| limits.session_calls = 64)`.
+    #[must_use]
+    pub fn with(mut self, change: impl FnOnce(&mut Self)) -> Self {
+        change(&mut self);
+        self
     }
 }
 

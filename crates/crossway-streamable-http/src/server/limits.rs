@@ -4,6 +4,7 @@ use std::time::Duration;
 
 /// How much of its clients an endpoint accepts, and what it keeps for them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Limits {
     /// What is accepted of each message. `message_bytes` is the longest request body.
     pub message: crossway_proto::Limits,
@@ -85,6 +86,15 @@ impl Default for Limits {
             kept_bytes_in_all: Self::KEPT_BYTES_IN_ALL,
             kept_for: Self::KEPT_FOR,
         }
+    }
+}
+
+impl Limits {
+    /// The same limits with some changed: `Limits::default().with(|limits| limits.sessions = 100)`.
+    #[must_use]
+    pub fn with(mut self, change: impl FnOnce(&mut Self)) -> Self {
+        change(&mut self);
+        self
     }
 }
 

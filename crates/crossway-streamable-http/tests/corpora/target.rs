@@ -16,15 +16,17 @@ pub(crate) fn run(data: &[u8]) {
 }
 
 fn limits() -> Limits {
-    let message = crossway_proto::Limits { message_bytes: 2048, batch_messages: 4, ..Default::default() };
-    Limits {
-        message,
-        header_bytes: 2048,
-        sessions: 3,
-        standing_streams: 2,
-        detached_calls: 2,
-        kept_events: 4,
-        kept_bytes: 4096,
-        ..Limits::default()
-    }
+    let message = crossway_proto::Limits::default().with(|limits| {
+        limits.message_bytes = 2048;
+        limits.batch_messages = 4;
+    });
+    Limits::default().with(|limits| {
+        limits.message = message;
+        limits.header_bytes = 2048;
+        limits.sessions = 3;
+        limits.standing_streams = 2;
+        limits.detached_calls = 2;
+        limits.kept_events = 4;
+        limits.kept_bytes = 4096;
+    })
 }

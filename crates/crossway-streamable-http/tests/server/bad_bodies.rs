@@ -122,8 +122,8 @@ async fn a_batch_is_served_where_there_are_batches() {
 
 #[tokio::test]
 async fn a_body_over_the_limit_is_too_large() {
-    let message = crossway_proto::Limits { message_bytes: 1 << 20, ..Default::default() };
-    let config = Config::new().limits(Limits { message, ..Limits::default() });
+    let message = crossway_proto::Limits::default().with(|limits| limits.message_bytes = 1 << 20);
+    let config = Config::new().limits(Limits::default().with(|limits| limits.message = message));
     let served = Served::echo("2025-11-25", config).await;
     let session = served.session().await;
     let text = "x".repeat(1 << 20);
@@ -136,8 +136,8 @@ async fn a_body_over_the_limit_is_too_large() {
 
 #[tokio::test]
 async fn a_chunked_body_over_the_limit_is_too_large() {
-    let message = crossway_proto::Limits { message_bytes: 1 << 16, ..Default::default() };
-    let config = Config::new().limits(Limits { message, ..Limits::default() });
+    let message = crossway_proto::Limits::default().with(|limits| limits.message_bytes = 1 << 16);
+    let config = Config::new().limits(Limits::default().with(|limits| limits.message = message));
     let served = Served::echo("2025-11-25", config).await;
     let chunk = format!("4000\r\n{}\r\n", "x".repeat(0x4000));
     let head = format!(

@@ -15,9 +15,11 @@ const SHORT: Duration = Duration::from_secs(1);
 
 #[tokio::test]
 async fn a_body_shorter_than_its_length_times_out() {
-    let served =
-        Served::echo("2025-11-25", Config::new().limits(Limits { body_idle: SHORT, ..Limits::default() }))
-            .await;
+    let served = Served::echo(
+        "2025-11-25",
+        Config::new().limits(Limits::default().with(|limits| limits.body_idle = SHORT)),
+    )
+    .await;
     let answer = served.raw(format!("{HEAD}{ACCEPT}content-length: 100\r\n\r\n{{").as_bytes()).await;
     answer.assert_refused(408, -32600);
     let nothing = served.raw(format!("{HEAD}{ACCEPT}content-length: 100\r\n\r\n").as_bytes()).await;
@@ -27,7 +29,7 @@ async fn a_body_shorter_than_its_length_times_out() {
 
 #[tokio::test]
 async fn a_body_that_comes_slowly_is_read() {
-    let limits = Limits { body_idle: Duration::from_secs(5), ..Limits::default() };
+    let limits = Limits::default().with(|limits| limits.body_idle = Duration::from_secs(5));
     let served = Served::echo("2025-11-25", Config::new().limits(limits)).await;
     let session = served.session().await;
     let body = call("1");
@@ -91,7 +93,7 @@ async fn a_length_beside_chunks_is_not_believed() {
 
 #[tokio::test]
 async fn a_request_that_is_never_finished_is_closed() {
-    let limits = HttpLimits { first_request: SHORT, ..HttpLimits::default() };
+    let limits = HttpLimits::default().with(|limits| limits.first_request = SHORT);
     let served = Served::new(StreamableHttp::new(echo("2025-11-25"), Config::new()), limits).await;
     // Nothing; half a request line; half of HTTP/2's greeting; a head without its end.
     let mut unfinished = Vec::new();
@@ -111,7 +113,10 @@ async fn a_request_that_is_never_finished_is_closed() {
 
 #[tokio::test]
 async fn a_connection_without_a_further_request_is_closed() {
-    let limits = HttpLimits { first_request: SHORT, idle: SHORT, ..HttpLimits::default() };
+    let limits = HttpLimits::default().with(|limits| {
+        limits.first_request = SHORT;
+        limits.idle = SHORT;
+    });
     let served = Served::new(StreamableHttp::new(echo("2025-11-25"), Config::new()), limits).await;
     let mut stream = served.connect().await;
     let request = "PUT / HTTP/1.1\r\nhost: localhost\r\ncontent-length: 0\r\n\r\n";
@@ -139,7 +144,7 @@ async fn ten_thousand_connections_that_say_nothing_keep_nobody_out() {
 
 #[tokio::test]
 async fn beyond_the_most_connections_the_next_one_waits() {
-    let limits = HttpLimits { connections: 1, ..HttpLimits::default() };
+    let limits = HttpLimits::default().with(|limits| limits.connections = 1);
     let served = Served::new(StreamableHttp::new(echo("2025-11-25"), Config::new()), limits).await;
     let mut first = served.connect().await;
     let mut second = served.connect().await;

@@ -42,12 +42,12 @@ impl SessionHandles for Readable {
             .as_bytes()
             .chunks(2)
             .map(|byte| u8::from_str_radix(std::str::from_utf8(byte).ok()?, 16).ok());
-        (route == self.route && of == owner.unwrap_or_default()).then_some(SessionState {
-            number: u128::from_str_radix(number, 16).ok()?,
-            revision: Revision::parse(revision),
-            initialize: Bytes::from(params.collect::<Option<Vec<u8>>>()?),
-            expires: UNIX_EPOCH + Duration::from_millis(expires.parse().ok()?),
-        })
+        (route == self.route && of == owner.unwrap_or_default()).then_some(SessionState::new(
+            u128::from_str_radix(number, 16).ok()?,
+            Revision::parse(revision),
+            Bytes::from(params.collect::<Option<Vec<u8>>>()?),
+            UNIX_EPOCH + Duration::from_millis(expires.parse().ok()?),
+        ))
     }
 }
 
@@ -208,7 +208,7 @@ async fn a_session_is_taken_on_for_its_owner_alone() {
 
 #[tokio::test]
 async fn an_expired_handle_is_not_found_where_its_session_is_either() {
-    let limits = Limits { session_life: Duration::ZERO, ..Limits::default() };
+    let limits = Limits::default().with(|limits| limits.session_life = Duration::ZERO);
     let service = StreamableHttp::new(echo("2025-11-25"), config().limits(limits));
     let mut client = Client::new(&service);
     let answer = client.post(&initialize("2025-11-25")).await;
@@ -365,7 +365,7 @@ async fn a_session_that_was_not_used_for_long_comes_back() {
 #[tokio::test]
 async fn an_endpoint_that_is_full_or_drained_takes_on_no_session() {
     let (_, client, _server) = opened(config()).await;
-    let limits = Limits { sessions: 0, ..Limits::default() };
+    let limits = Limits::default().with(|limits| limits.sessions = 0);
     let (full, _connections) = scripted(config().limits(limits));
     assert_eq!(at(&full, &client).post(&call("1")).await.status, StatusCode::SERVICE_UNAVAILABLE);
     let (drained, _connections) = scripted(config());

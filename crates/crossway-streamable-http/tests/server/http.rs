@@ -195,7 +195,7 @@ async fn a_connection_that_panics_is_logged_also_at_the_end() {
             tokio::spawn(async move { release.notify_one() });
         }
     };
-    let limits = HttpLimits { accepts_in_drain: false, ..HttpLimits::default() };
+    let limits = HttpLimits::default().with(|limits| limits.accepts_in_drain = false);
     serve(listener, axum::Router::new().fallback(handler), limits, shutdown).await;
     let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
     assert_eq!(log.matches("a connection's task has panicked").count(), 1, "{log}");

@@ -157,7 +157,7 @@ async fn a_failure_is_kept_like_an_answer() {
 
 #[tokio::test]
 async fn the_oldest_events_go_when_too_many_are_kept() {
-    let limits = Limits { kept_events: 4, ..Limits::default() };
+    let limits = Limits::default().with(|limits| limits.kept_events = 4);
     let (service, mut connections) = scripted(Config::new().limits(limits));
     let (client, server) = Client::open(&service, &mut connections, "2025-11-25").await;
     let (events, id) = streaming(&client, &server, "1").await;
@@ -177,7 +177,7 @@ async fn the_oldest_events_go_when_too_many_are_kept() {
 
 #[tokio::test]
 async fn a_reader_that_is_slow_loses_nothing() {
-    let limits = Limits { kept_events: 4, ..Limits::default() };
+    let limits = Limits::default().with(|limits| limits.kept_events = 4);
     let (service, mut connections) = scripted(Config::new().limits(limits));
     let (client, server) = Client::open(&service, &mut connections, "2025-11-25").await;
     let (events, id) = streaming(&client, &server, "1").await;
@@ -212,7 +212,7 @@ async fn events_are_dropped_some_minutes_after_their_stream_has_ended() {
 
 #[tokio::test]
 async fn calls_that_are_left_behind_are_cancelled_when_they_are_too_many() {
-    let limits = Limits { detached_calls: 1, ..Limits::default() };
+    let limits = Limits::default().with(|limits| limits.detached_calls = 1);
     let (service, mut connections) = scripted(Config::new().limits(limits));
     let (client, server) = Client::open(&service, &mut connections, "2025-11-25").await;
     let (one, _) = streaming(&client, &server, "1").await;

@@ -211,7 +211,7 @@ async fn a_session_with_an_open_stream_or_a_call_in_flight_is_used() {
 
 #[tokio::test]
 async fn beyond_the_most_sessions_clients_are_told_to_come_later() {
-    let limits = Limits { sessions: 1, ..Limits::default() };
+    let limits = Limits::default().with(|limits| limits.sessions = 1);
     let (service, mut connections) = scripted(Config::new().limits(limits));
     let (client, _server) = Client::open(&service, &mut connections, "2025-11-25").await;
     let refused = Client::new(&service).post(&initialize("2025-11-25")).await;

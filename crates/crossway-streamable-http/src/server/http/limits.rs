@@ -4,6 +4,7 @@ use std::time::Duration;
 
 /// How many connections there may be, and how long they are kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct HttpLimits {
     /// The most connections. One more is not accepted before another has ended.
     pub connections: usize,
@@ -45,6 +46,15 @@ impl Default for HttpLimits {
             http2_streams: Self::HTTP2_STREAMS,
             accepts_in_drain: true,
         }
+    }
+}
+
+impl HttpLimits {
+    /// The same limits with some changed: `HttpLimits::default().with(|limits| limits.connections = 100)`.
+    #[must_use]
+    pub fn with(mut self, change: impl FnOnce(&mut Self)) -> Self {
+        change(&mut self);
+        self
     }
 }
 

@@ -53,12 +53,12 @@ impl Handles {
             );
             return None;
         }
-        let state = SessionState {
-            number: session.id.number(),
-            revision: session.revision(),
-            initialize: params.clone(),
-            expires: later(SystemTime::now(), session.limits().session_life),
-        };
+        let state = SessionState::new(
+            session.id.number(),
+            session.revision(),
+            params.clone(),
+            later(SystemTime::now(), session.limits().session_life),
+        );
         let owner = session.owner.as_ref().map(SessionOwner::as_str);
         let handle = self.handles.issue(&state, owner).filter(|handle| session_rules::is_session_id(handle));
         let Some(handle) = handle.and_then(|handle| HeaderValue::from_str(&handle).ok()) else {

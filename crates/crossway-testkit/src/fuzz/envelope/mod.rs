@@ -45,12 +45,12 @@ fn limits(choice: u8) -> Limits {
     if choice < 0x80 {
         return Limits::default();
     }
-    Limits {
-        message_bytes: 256,
-        depth: usize::from(choice % 8),
-        id_bytes: usize::from(choice % 16),
-        batch_messages: usize::from(choice % 4),
-    }
+    Limits::default().with(|limits| {
+        limits.message_bytes = 256;
+        limits.depth = usize::from(choice % 8);
+        limits.id_bytes = usize::from(choice % 16);
+        limits.batch_messages = usize::from(choice % 4);
+    })
 }
 
 fn without_bom(text: &[u8]) -> &[u8] {
@@ -149,7 +149,10 @@ fn check_written(message: &Message) {
     let mut appended = Vec::new();
     message.write_to(&mut appended);
     assert_eq!(appended, written);
-    let unbounded = Limits { message_bytes: usize::MAX, id_bytes: usize::MAX, ..Limits::default() };
+    let unbounded = Limits::default().with(|limits| {
+        limits.message_bytes = usize::MAX;
+        limits.id_bytes = usize::MAX;
+    });
     let read = Message::parse(written, &unbounded).unwrap_or_else(|error| panic!("{error}"));
     assert_eq!((read.kind(), read.method(), read.name()), (message.kind(), message.method(), message.name()));
     for (part, _) in PARTS {
