@@ -84,7 +84,20 @@ enum Piece {
 }
 
 impl Template {
-    pub(crate) fn parse(text: &str, into: Sink, secret: bool) -> Result<Self, BadTemplate> {
+    /// Parses a template that has no secret.
+    pub(crate) fn parse(text: &str, into: Sink) -> Result<Self, BadTemplate> {
+        Self::parse_parts(text, |place| part(place, into))
+    }
+
+    /// Parses a template that may have `{secret}`.
+    pub(crate) fn parse_with_secret(text: &str, into: Sink) -> Result<Self, BadTemplate> {
+        Self::parse_parts(text, |place| match place {
+            "secret" => Some(Part::Secret),
+            place => part(place, into),
+        })
+    }
+
+    fn parse_parts(text: &str, part: impl Fn(&str) -> Option<Part>) -> Result<Self, BadTemplate> {
         if text.len() > limits::TEMPLATE_BYTES {
             return Err(BadTemplate::TooLong { limit: limits::TEMPLATE_BYTES });
         }
@@ -100,7 +113,7 @@ impl Template {
             let place = behind.split_once('}').filter(|_| brace == "{");
             let (place, behind) = place.ok_or(BadTemplate::Brace)?;
             parts.extend(Some(std::mem::take(&mut plain)).filter(|plain| !plain.is_empty()).map(text_part));
-            parts.push(part(place, into, secret).ok_or_else(|| BadTemplate::Unknown(place.to_owned()))?);
+            parts.push(part(place).ok_or_else(|| BadTemplate::Unknown(place.to_owned()))?);
             rest = behind;
         }
         plain.push_str(rest);
@@ -200,9 +213,8 @@ fn text_part(text: String) -> Part {
     Part::Text(text.into())
 }
 
-fn part(place: &str, into: Sink, secret: bool) -> Option<Part> {
+fn part(place: &str, into: Sink) -> Option<Part> {
     let part = match place {
-        "secret" if secret => return Some(Part::Secret),
         "tenant" => return Some(Part::Tenant),
         "user.email" => Field::Email,
         "user.subject" => Field::Subject,
@@ -253,7 +265,7 @@ mod tests {
     use crate::Proof;
 
     fn fill(text: &str, into: Sink, principal: &Principal) -> Result<String, Unfilled> {
-        let template = Template::parse(text, into, true).unwrap();
+        let template = Template::parse_with_secret(text, into).unwrap();
         let tenant = TenantName::new("acme").unwrap();
         template.fill(into, principal, &tenant).map(|text| text.with_secret("s3"))
     }
@@ -301,13 +313,17 @@ mod tests {
 
     #[test]
     fn templates_with_other_places_are_refused() {
-        let bad = |text, into| Template::parse(text, into, false).unwrap_err();
+        let bad = |text, into| Template::parse(text, into).unwrap_err();
         assert_eq!(bad("{secret}", Sink::Url), BadTemplate::Unknown("secret".into()));
         assert_eq!(bad("{user.email}", Sink::Path), BadTemplate::Unknown("user.email".into()));
         assert_eq!(bad("{user.claims.}", Sink::Url), BadTemplate::Unknown("user.claims.".into()));
         assert_eq!(bad("{a{b}", Sink::Header), BadTemplate::Unknown("a{b".into()));
         for text in ["{", "}", "a{b"] {
-            assert_eq!(Template::parse(text, Sink::Header, true).unwrap_err(), BadTemplate::Brace, "{text}");
+            assert_eq!(
+                Template::parse_with_secret(text, Sink::Header).unwrap_err(),
+                BadTemplate::Brace,
+                "{text}"
+            );
         }
     }
 }

@@ -8,7 +8,7 @@ use super::{Credential, CredentialMissing, Credentials, MissingReason, Place, Se
 use crate::config::{CredentialRule, FileBy, Holder, PolicyConfig, Source, TokenSource};
 use crate::file_name;
 use crate::finding::{Findings, Problem};
-use crate::template::{Sink, Template, Text, Unfilled};
+use crate::template::{BadTemplate, Sink, Template, Text, Unfilled};
 use crate::tenants::Tenants;
 use crate::upstreams::Upstreams;
 use crate::{Principal, Severity, TenantName, limits};
@@ -130,9 +130,8 @@ impl Rule {
         let before = findings.0.len();
         let place = place(rule, path, findings);
         let basic = rule.basic.as_ref();
-        let basic = basic.map(|basic| {
-            template(&basic.user, Sink::Variable, false, &format!("{path}.basic.user"), findings)
-        });
+        let basic =
+            basic.map(|basic| template(&basic.user, Sink::Variable, &format!("{path}.basic.user"), findings));
         let basic = match basic {
             Some(basic) => Some(basic?),
             None => None,
@@ -146,7 +145,8 @@ impl Rule {
         }
         let into = if rule.env.is_some() || rule.query.is_some() { Sink::Variable } else { Sink::Header };
         let text = rule.value.as_deref().unwrap_or(if rule.bearer { "Bearer {secret}" } else { "{secret}" });
-        let text = template(text, into, true, &format!("{path}.value"), findings)?;
+        let text = Template::parse_with_secret(text, into);
+        let text = parsed(text, &format!("{path}.value"), findings)?;
         if text.has_secret() != rule.from.is_some() {
             let problem = if text.has_secret() { Problem::NoSource } else { Problem::SecretNotUsed };
             findings.error(path, problem);
@@ -240,19 +240,14 @@ impl From {
         };
         Some(match from {
             Source::Env(name) => Self::Variable(name.clone()),
-            Source::File(file) => {
-                Self::File(template(file, Sink::Path, false, &format!("{path}.file"), findings)?)
-            }
+            Source::File(file) => Self::File(template(file, Sink::Path, &format!("{path}.file"), findings)?),
             Source::Directory(directory) => {
                 let path = format!("{path}.directory");
-                Self::Directory(
-                    template(directory.path(), Sink::Path, false, &path, findings)?,
-                    directory.by(),
-                )
+                Self::Directory(template(directory.path(), Sink::Path, &path, findings)?, directory.by())
             }
             Source::Command(command) => {
                 let args = (0..).zip(&command.args).map(|(at, arg): (usize, _)| {
-                    template(arg, Sink::Argument, false, &format!("{path}.command.args[{at}]"), findings)
+                    template(arg, Sink::Argument, &format!("{path}.command.args[{at}]"), findings)
                 });
                 Self::Command {
                     args: args.collect::<Option<_>>()?,
@@ -323,13 +318,18 @@ impl From {
     }
 }
 
-fn template(text: &str, into: Sink, secret: bool, path: &str, findings: &mut Findings) -> Option<Template> {
-    Template::parse(text, into, secret).map_err(|bad| findings.error(path, Problem::Template(bad))).ok()
+/// Parses a template that has no secret.
+fn template(text: &str, into: Sink, path: &str, findings: &mut Findings) -> Option<Template> {
+    parsed(Template::parse(text, into), path, findings)
+}
+
+fn parsed(template: Result<Template, BadTemplate>, path: &str, findings: &mut Findings) -> Option<Template> {
+    template.map_err(|bad| findings.error(path, Problem::Template(bad))).ok()
 }
 
 /// Parses a broker's URL. Values are filled in only behind the host: no caller chooses which host the gateway asks.
 fn broker_url(text: &str, path: &str, findings: &mut Findings) -> Option<Template> {
-    let template = template(text, Sink::Url, false, path, findings)?;
+    let template = template(text, Sink::Url, path, findings)?;
     let scheme = ["https://", "http://"].iter().find_map(|scheme| text.strip_prefix(scheme));
     let host = scheme.and_then(|rest| rest.split_once('/')).map(|(host, _)| host);
     if host.is_none_or(|host| host.is_empty() || host.contains(['{', '}', '@'])) {
