@@ -86,7 +86,7 @@ async fn a_status_that_refuses_the_stream_is_told() {
         ("401 Unauthorized", "NotSent: the MCP server refused the call with HTTP status 401"),
         (
             "503 Busy\r\nRetry-After: 7",
-            "NotSent: the MCP server refused the call with HTTP status 503; try again in 7 s",
+            "Answered: the MCP server refused the call with HTTP status 503; try again in 7 s",
         ),
     ] {
         let fake = Fake::start().await;
@@ -258,13 +258,13 @@ async fn answers_to_no_question_second_answers_and_answers_after_cancel_reach_no
 async fn a_refused_post_fails_its_call_with_the_right_outcome() {
     let mut session = session().await;
     for (status, error) in [
-        ("400 Bad Request", "NotSent: the MCP server refused the call with HTTP status 400"),
-        ("404 Not Found", "NotSent: the MCP server refused the call with HTTP status 404"),
+        ("400 Bad Request", "Answered: the MCP server refused the call with HTTP status 400"),
+        ("404 Not Found", "Answered: the MCP server refused the call with HTTP status 404"),
         (
             "503 Busy\r\nRetry-After: 3",
-            "NotSent: the MCP server refused the call with HTTP status 503; try again in 3 s",
+            "Answered: the MCP server refused the call with HTTP status 503; try again in 3 s",
         ),
-        ("302 Found\r\nLocation: /message", "NotSent: the MCP server refused the call with HTTP status 302"),
+        ("302 Found\r\nLocation: /message", "Answered: the MCP server refused the call with HTTP status 302"),
         // The message may have been accepted before this went wrong.
         ("500 Oops", "Unknown: the MCP server refused the call with HTTP status 500"),
         ("502 Bad Gateway", "Unknown: the MCP server refused the call with HTTP status 502"),

@@ -142,16 +142,16 @@ async fn recycle(shared: &Shared, mut wire: Box<Wire>) {
 fn refusal(response: &Response<Body>) -> CallError {
     let status = response.status();
     let reason = Reason::Refused { status: status.as_u16(), retry_after: retry_after(response) };
-    let is_refused = status.is_client_error() && status != StatusCode::REQUEST_TIMEOUT
-        || status.is_redirection()
+    // After these the message may have been accepted: by a proxy that has forwarded it (408, 502, 504), or by a server that failed then.
+    let is_refused = !status.is_server_error() && status != StatusCode::REQUEST_TIMEOUT
         || matches!(
             status,
             StatusCode::NOT_IMPLEMENTED
                 | StatusCode::SERVICE_UNAVAILABLE
                 | StatusCode::HTTP_VERSION_NOT_SUPPORTED
         );
-    // Proxies send 408 for requests that they have forwarded in part or whole. After 500 or 502 the message may have been accepted.
-    if is_refused { CallError::not_sent(reason) } else { CallError::unknown(reason) }
+    // Never "not sent": the POST has arrived somewhere, and would be repeated then.
+    if is_refused { CallError::answered(reason) } else { CallError::unknown(reason) }
 }
 
 pub(super) fn retry_after(response: &Response<Body>) -> Option<Duration> {
