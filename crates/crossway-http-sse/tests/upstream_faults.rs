@@ -86,7 +86,7 @@ async fn a_status_that_refuses_the_stream_is_told() {
         ("401 Unauthorized", "NotSent: the MCP server refused the call with HTTP status 401"),
         (
             "503 Busy\r\nRetry-After: 7",
-            "Answered: the MCP server refused the call with HTTP status 503; try again in 7 s",
+            "NotSent: the MCP server refused the call with HTTP status 503; try again in 7 s",
         ),
     ] {
         let fake = Fake::start().await;

@@ -167,7 +167,7 @@ impl Call {
                     return self.ask_anew(visits);
                 }
                 message.set_id(&self.id);
-                Step::Done(results::error(message))
+                Step::Done(results::error(message, &self.request))
             }
             Kind::Request => self.question(message),
             Kind::Notification => self.notification(message),

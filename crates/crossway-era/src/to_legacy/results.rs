@@ -76,8 +76,9 @@ fn is_a_task(tool: &Members<'_>) -> bool {
 /// An error with a code that modern revisions allow.
 ///
 /// -32002 and -32042 are retired, and codes from -32020 to -32099 are the specification's own (2026-07-28, basic/index,
-/// Error Codes).
-pub(super) fn error(response: Message) -> Message {
+/// Error Codes). Some legacy servers say of an unknown tool that its method is not found. For a modern client that is a status of 404, by which
+/// it takes the endpoint for one that lacks the method (2026-07-28, basic/transports/streamable-http, Server Error Responses).
+pub(super) fn error(response: Message, request: &Message) -> Message {
     #[derive(Deserialize)]
     struct Error<'a> {
         code: i64,
@@ -88,9 +89,13 @@ pub(super) fn error(response: Message) -> Message {
     }
     let (Some(id), Some(text)) = (response.id(), response.error()) else { return response };
     let Ok(error) = serde_json::from_slice::<Error<'_>>(text) else { return response };
-    let code = match error.code {
+    let names_what_is_not_there = match ErrorCode(error.code) {
+        ErrorCode::METHOD_NOT_FOUND => request.is_method("tools/call") || request.is_method("prompts/get"),
         // "Resource not found", whose data names the resource.
-        -32002 => {
+        code => code == ErrorCode(-32002),
+    };
+    let code = match error.code {
+        _ if names_what_is_not_there => {
             let data = error.data.map(|data| format!(r#","data":{}"#, data.get())).unwrap_or_default();
             let code = ErrorCode::INVALID_PARAMS.0;
             let text = format!(r#"{{"code":{code},"message":{}{data}}}"#, error.message.get());

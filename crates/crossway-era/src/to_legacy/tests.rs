@@ -179,6 +179,13 @@ fn retired_codes_are_replaced_and_told_in_the_data() {
     let missing = r#"{"jsonrpc":"2.0","id":"c","error":{"code":-32002,"message":"m","data":{"uri":"u"}}}"#;
     let Step::Done(answer) = call("resources/read", "{}").handle_reply(message(missing)) else { panic!() };
     assert_eq!(text(&answer), missing.replace("-32002", "-32602"));
+    let unknown =
+        r#"{"jsonrpc":"2.0","id":"c","error":{"code":-32601,"message":"Unknown tool: t","data":{"x":1}}}"#;
+    for (method, wanted) in [("tools/call", -32602), ("prompts/get", -32602), ("completion/complete", -32601)]
+    {
+        let Step::Done(answer) = call(method, "{}").handle_reply(message(unknown)) else { panic!() };
+        assert_eq!(text(&answer), unknown.replace("-32601", &wanted.to_string()), "{method}");
+    }
     let error = r#"{"jsonrpc":"2.0","id":"c","error":{"code":-32000,"message":"m","x":1}}"#;
     let Step::Done(answer) = call("tools/call", "{}").handle_reply(message(error)) else { panic!() };
     assert_eq!(text(&answer), error);

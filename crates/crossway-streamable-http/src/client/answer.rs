@@ -1,5 +1,6 @@
 //! Interprets an HTTP response to a request.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
@@ -113,14 +114,18 @@ pub(super) async fn refusal(
     // "The server MAY terminate the session at any time, after which it MUST respond to requests containing that
     // session ID with HTTP 404 Not Found." (2025-11-25, basic/transports, Session Management) A server of both eras
     // may say by 404 that it does not know the method, and then says so of this very request.
-    if status == StatusCode::NOT_FOUND && badge.session.is_some() {
-        let is_unknown_method = error.as_ref().is_some_and(|error| {
-            id.is_some() && error.id().as_ref() == id && code_of(error) == Some(ErrorCode::METHOD_NOT_FOUND)
-        });
-        if !is_unknown_method {
-            session.lost(badge);
-            return Err(CallError::answered(Reason::SessionEnded));
-        }
+    let is_lost = badge.session.is_some()
+        && match status {
+            StatusCode::NOT_FOUND => !error.as_ref().is_some_and(|error| {
+                id.is_some()
+                    && error.id().as_ref() == id
+                    && code_of(error) == Some(ErrorCode::METHOD_NOT_FOUND)
+            }),
+            status => error.as_ref().is_some_and(|error| says_session_is_unknown(status, error)),
+        };
+    if is_lost {
+        session.lost(badge);
+        return Err(CallError::answered(Reason::SessionEnded));
     }
     // Whatever id it has: Python's servers write "server-error" there, and nothing else was asked on this exchange.
     if let (Some(error), Some(id)) = (error, id)
@@ -129,6 +134,28 @@ pub(super) async fn refusal(
         return Ok(Answer::Final(answer));
     }
     Err(CallError::new(Reason::Refused { status: status.as_u16(), retry_after }, outcome_of(status)))
+}
+
+/// Whether a server says by another status than 404 that it does not know the session. Many do: those that follow the example of the
+/// TypeScript SDK answer 400 with "Bad Request: No valid session ID provided", after each restart.
+///
+/// Such an error names no request, as the server has dispatched none: it is safe to repeat the request in a new session.
+pub(super) fn says_session_is_unknown(status: StatusCode, error: &Message) -> bool {
+    #[derive(serde::Deserialize)]
+    struct Text<'a> {
+        #[serde(borrow)]
+        message: Cow<'a, str>,
+    }
+    if !matches!(status, StatusCode::BAD_REQUEST | StatusCode::GONE) || error.id().is_some() {
+        return false;
+    }
+    let Some(Ok(Text { message })) = error.error().map(serde_json::from_slice::<Text<'_>>) else {
+        return false;
+    };
+    let words = message.to_ascii_lowercase();
+    let has_any = |of: &[&str]| of.iter().any(|word| words.contains(word));
+    words.contains("not initialized")
+        || words.contains("session") && has_any(&["valid", "not found", "unknown", "expired", "terminated"])
 }
 
 /// What a status says about the request: proxies report by these that they do not know what became of it.

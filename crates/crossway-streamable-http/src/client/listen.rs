@@ -210,10 +210,17 @@ pub(super) async fn open(session: Arc<Session>, mut decoder: Box<SseDecoder>, wa
         response.body.let_go();
         return Opened::Failed(decoder, asked);
     }
-    if status == StatusCode::NOT_FOUND && badge.session.is_some() {
+    if matches!(status, StatusCode::NOT_FOUND | StatusCode::BAD_REQUEST | StatusCode::GONE)
+        && badge.session.is_some()
+    {
+        let error = answer::error_in(&session, &response.head.headers, response.body).await;
         // Frameworks answer 404 if there is no handler for GET, some of them in JSON. It only means the session's end if the stream
         // was open before, or if the server says so with an error of its own.
-        if was_open || answer::error_in(&session, &response.head.headers, response.body).await.is_some() {
+        let is_lost = match status {
+            StatusCode::NOT_FOUND => was_open || error.is_some(),
+            status => error.is_some_and(|error| answer::says_session_is_unknown(status, &error)),
+        };
+        if is_lost {
             session.lost(&badge);
             return Opened::Lost;
         }

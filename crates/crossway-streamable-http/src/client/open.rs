@@ -172,11 +172,14 @@ pub(super) async fn resume(
             response.body.let_go();
             continue;
         }
-        response.body.let_go();
         if let Some(coding) = coding(&response.head.headers).filter(|_| status == StatusCode::OK) {
+            response.body.let_go();
             return Err(answer::encoded(&coding));
         }
-        if status == StatusCode::NOT_FOUND && badge.session.is_some() {
+        let error = answer::error_in(&session, &response.head.headers, response.body).await;
+        let is_lost = status == StatusCode::NOT_FOUND
+            || error.is_some_and(|error| answer::says_session_is_unknown(status, &error));
+        if is_lost && badge.session.is_some() {
             session.lost(&badge);
             return Err(CallError::unknown(Reason::SessionEnded));
         }

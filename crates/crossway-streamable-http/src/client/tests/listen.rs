@@ -351,15 +351,18 @@ async fn a_lost_session_ends_the_stream() {
     assert_eq!(*next(&mut listen(&link)).await.unwrap().unwrap_err().reason(), Reason::SessionEnded);
 
     // Told by the first GET, in the server's own words.
-    let mut peer = Peer::in_memory(Options::default());
-    let link = peer.session(LEGACY).await;
-    let mut listening = listen(&link);
-    let (item, ()) = tokio::join!(next(&mut listening), async {
-        let error = r#"{"jsonrpc":"2.0","id":null,"error":{"code":-32001,"message":"Session not found"}}"#;
-        let get = peer.expect("GET", "").await;
-        get.respond("404 Not Found", "Content-Type: application/json\r\n", error).await;
-    });
-    assert_eq!(*item.unwrap().unwrap_err().reason(), Reason::SessionEnded);
+    for status in ["404 Not Found", "400 Bad Request"] {
+        let mut peer = Peer::in_memory(Options::default());
+        let link = peer.session(LEGACY).await;
+        let mut listening = listen(&link);
+        let (item, ()) = tokio::join!(next(&mut listening), async {
+            let error =
+                r#"{"jsonrpc":"2.0","id":null,"error":{"code":-32001,"message":"Session not found"}}"#;
+            let get = peer.expect("GET", "").await;
+            get.respond(status, "Content-Type: application/json\r\n", error).await;
+        });
+        assert_eq!(*item.unwrap().unwrap_err().reason(), Reason::SessionEnded);
+    }
 
     // Told by a POST, while the stream is open.
     let mut peer = Peer::in_memory(Options::default());

@@ -153,6 +153,36 @@ async fn a_lost_session_is_told_as_such_and_never_as_a_success() {
 }
 
 #[tokio::test]
+async fn a_lost_session_is_known_by_what_servers_say_beside_400() {
+    let error = |id: &str, message: &str| {
+        format!(r#"{{"jsonrpc":"2.0","id":{id},"error":{{"code":-32000,"message":"{message}"}}}}"#)
+    };
+    for (status, body, is_lost) in [
+        ("400 Bad Request", error("null", "Bad Request: No valid session ID provided"), true),
+        ("400 Bad Request", error("null", "Bad Request: Server not initialized"), true),
+        ("400 Bad Request", error("null", "Invalid or expired session"), true),
+        ("410 Gone", error("null", "Session terminated"), true),
+        // It names the request: it is what the call came to.
+        ("400 Bad Request", error("1", "No valid session ID provided"), false),
+        ("400 Bad Request", error("null", "Bad Request: Unsupported protocol version"), false),
+        ("403 Forbidden", error("null", "No valid session ID provided"), false),
+    ] {
+        let mut peer = Peer::new().await;
+        let link = peer.session(LEGACY).await;
+        let (answer, ()) = tokio::join!(ask(&link, tool_call(1)), async {
+            peer.next().await.refuse(status, &body).await;
+        });
+        let ended = answer.as_ref().is_err_and(|error| *error.reason() == Reason::SessionEnded);
+        assert_eq!(ended, is_lost, "{status} {body}: {answer:?}");
+        if is_lost {
+            assert_eq!(answer.unwrap_err().outcome(), Outcome::Answered);
+            let error = ask(&link, tool_call(2)).await.unwrap_err();
+            assert_eq!((error.reason(), error.outcome()), (&Reason::SessionEnded, Outcome::NotSent));
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_lost_session_is_told_to_notifications_too() {
     let mut peer = Peer::new().await;
     let link = peer.session(LEGACY).await;
