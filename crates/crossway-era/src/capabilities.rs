@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
-use crossway_proto::{ErrorCode, ErrorObject};
+use crossway_proto::{ErrorCode, ErrorObject, Outcome};
 use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
@@ -66,7 +66,11 @@ pub(crate) fn check_info(info: &[u8]) -> Result<(), ErrorObject> {
 }
 
 fn too_long(what: &str, most: usize) -> ErrorObject {
-    ErrorObject::new(ErrorCode::INVALID_PARAMS, format!("the client's {what} longer than {most} bytes"))
+    ErrorObject::of_call(
+        ErrorCode::INVALID_PARAMS,
+        format!("the client's {what} longer than {most} bytes"),
+        Outcome::NotSent,
+    )
 }
 
 fn object<'a>(value: &'a RawValue) -> Option<Said<'a>> {

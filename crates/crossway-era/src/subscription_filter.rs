@@ -1,6 +1,6 @@
 //! What a `subscriptions/listen` request asks for.
 
-use crossway_proto::{ErrorCode, ErrorObject, Message, Part};
+use crossway_proto::{ErrorCode, ErrorObject, Message, Outcome, Part};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
@@ -71,9 +71,10 @@ fn read<T: DeserializeOwned + Default>(value: Option<&RawValue>) -> Option<T> {
 }
 
 fn malformed(what: &str) -> ErrorObject {
-    ErrorObject::new(
+    ErrorObject::of_call(
         ErrorCode::INVALID_PARAMS,
         format!("{what} of the subscription is not what it has to be"),
+        Outcome::NotSent,
     )
 }
 

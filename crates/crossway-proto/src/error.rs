@@ -1,6 +1,8 @@
 //! Parse errors and JSON-RPC error codes.
 
-use bytes::Bytes;
+use bytes::{BufMut, Bytes, BytesMut};
+
+use crate::edit::write_members;
 
 /// Why some bytes are not a message.
 ///
@@ -100,16 +102,87 @@ pub struct ErrorObject {
     pub data: Option<Bytes>,
 }
 
+/// Whether a failed call reached the upstream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Outcome {
+    /// The upstream has not seen it.
+    NotSent,
+    /// It was sent, wholly or in part, and what became of it is not known.
+    Unknown,
+    /// The upstream answered it with an error.
+    Answered,
+}
+
+impl Outcome {
+    /// The outcome in words, as it stands in `data.outcome`.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::NotSent => "not sent",
+            Self::Unknown => "sent, unknown",
+            Self::Answered => "answered with an error",
+        }
+    }
+}
+
 impl ErrorObject {
+    /// An error of Crossway's own that answers a call: its `data` has the call's `outcome`.
+    pub fn of_call(
+        code: ErrorCode,
+        message: impl Into<std::borrow::Cow<'static, str>>,
+        outcome: Outcome,
+    ) -> Self {
+        Self::new(code, message).with_member("outcome", format!("\"{}\"", outcome.as_str()).as_bytes())
+    }
+
     /// An error without `data`.
     pub fn new(code: ErrorCode, message: impl Into<std::borrow::Cow<'static, str>>) -> Self {
         Self { code, message: message.into(), data: None }
     }
 
-    /// Adds `data`.
+    /// Adds `data`. Where there is some, its members go behind those that are there.
     #[must_use]
     pub fn with_data(mut self, data: &serde_json::Value) -> Self {
-        self.data = Some(Bytes::from(data.to_string()));
+        self.add(data.to_string().as_bytes());
         self
+    }
+
+    /// Adds a member to `data`. The value is JSON text, and stays as it is.
+    #[must_use]
+    pub fn with_member(mut self, name: &str, value: &[u8]) -> Self {
+        let mut object = BytesMut::from(&b"{"[..]);
+        write_members(&mut object, &[(name, value)]);
+        object.put_u8(b'}');
+        self.add(&object);
+        self
+    }
+
+    /// Adds an object's members behind those of `data`, or any value where there are none.
+    fn add(&mut self, data: &[u8]) {
+        let before =
+            self.data.as_deref().and_then(|data| data.strip_suffix(b"}")).filter(|data| data.len() > 1);
+        self.data = Some(match (before, data.strip_prefix(b"{")) {
+            (Some(_), Some(b"}")) => return,
+            (Some(before), Some(more)) => [before, b",", more].concat().into(),
+            _ => Bytes::copy_from_slice(data),
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_of_a_call_says_its_outcome_before_whatever_else_it_says() {
+        let error = || ErrorObject::of_call(ErrorCode(-1), "m", Outcome::Unknown);
+        let data = |error: ErrorObject| String::from_utf8(error.data.unwrap().to_vec()).unwrap();
+        assert_eq!(data(error()), r#"{"outcome":"sent, unknown"}"#);
+        assert_eq!(data(error().with_data(&serde_json::json!({}))), r#"{"outcome":"sent, unknown"}"#);
+        let more = error().with_data(&serde_json::json!({ "a": 1 })).with_member("b\"", b"[1.50]");
+        assert_eq!(data(more), r#"{"outcome":"sent, unknown","a":1,"b\"":[1.50]}"#);
+        let bare = ErrorObject::new(ErrorCode(-1), "m");
+        assert_eq!(data(bare.clone().with_data(&serde_json::json!({ "a": 1 }))), r#"{"a":1}"#);
+        assert_eq!(data(bare.with_data(&serde_json::json!([]))), "[]");
     }
 }

@@ -23,7 +23,7 @@ pub use batch::Incoming;
 pub use calls::{CallKey, Calls, NotOpened, Owner};
 pub use compose::ResultMembers;
 pub use edit::{Layout, NotAnObject, Part};
-pub use error::{ErrorCode, ErrorObject, ParseError};
+pub use error::{ErrorCode, ErrorObject, Outcome, ParseError};
 pub use id::RequestId;
 pub use limits::Limits;
 pub use message::{Ambiguous, Kind, Message};

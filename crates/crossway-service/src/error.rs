@@ -5,6 +5,8 @@ use std::time::Duration;
 use crossway_proto::{ErrorCode, ErrorObject, Message, RequestId};
 use serde_json::json;
 
+pub use crossway_proto::Outcome;
+
 use crate::ErrorText;
 
 /// The error of a call that the upstream did not answer.
@@ -17,17 +19,6 @@ pub struct CallError {
     reason: Reason,
     outcome: Outcome,
     retry_after: Option<Duration>,
-}
-
-/// Whether a failed call reached the upstream.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Outcome {
-    /// The upstream has not seen it.
-    NotSent,
-    /// It was sent, wholly or in part, and what became of it is not known.
-    Unknown,
-    /// The upstream answered it with an error.
-    Answered,
 }
 
 /// Which side has to act to fix the error.
@@ -202,12 +193,7 @@ impl CallError {
             (_, Outcome::Unknown) => ErrorCode::OUTCOME_UNKNOWN,
             (_, Outcome::Answered) => ErrorCode::INTERNAL_ERROR,
         };
-        let outcome = match self.outcome {
-            Outcome::NotSent => "not sent",
-            Outcome::Unknown => "sent, unknown",
-            Outcome::Answered => "answered with an error",
-        };
-        let mut data = json!({ "outcome": outcome });
+        let mut data = json!({ "outcome": self.outcome.as_str() });
         if let Some(after) = self.retry_after_seconds() {
             data["retryAfterSeconds"] = after.into();
         }

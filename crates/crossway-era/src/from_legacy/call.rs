@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
-use crossway_proto::{ErrorCode, ErrorObject, Kind, Message, Part, RequestId, Revision};
+use crossway_proto::{ErrorCode, ErrorObject, Kind, Message, Outcome, Part, RequestId, Revision};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -259,15 +259,17 @@ impl Call {
     fn refused(&mut self, id: &RequestId, error: Option<&[u8]>) -> Step {
         self.withdraw(Some(id));
         let why = "the client did not answer what the server asked for";
-        let data = [br#"{"clientError":"#, error.unwrap_or(b"null"), b"}"].concat();
-        let error =
-            ErrorObject { data: Some(data.into()), ..ErrorObject::new(ErrorCode::INTERNAL_ERROR, why) };
+        let error = ErrorObject::of_call(ErrorCode::INTERNAL_ERROR, why, Outcome::Answered)
+            .with_member("clientError", error.unwrap_or(b"null"));
         Step::Done(error_of(&self.id, &error))
     }
 
     fn fail(&mut self, why: &'static str) -> Step {
         self.questions.clear();
-        Step::Done(error_of(&self.id, &ErrorObject::new(ErrorCode::INTERNAL_ERROR, why)))
+        Step::Done(error_of(
+            &self.id,
+            &ErrorObject::of_call(ErrorCode::INTERNAL_ERROR, why, Outcome::Answered),
+        ))
     }
 
     /// Drops all server requests. Those that the client has not answered are withdrawn.

@@ -51,7 +51,9 @@ use std::collections::BTreeSet;
 use std::sync::OnceLock;
 
 use bytes::Bytes;
-use crossway_proto::{ErrorCode, ErrorObject, Kind, Message, ParseError, Part, RequestId, Revision, Stamp};
+use crossway_proto::{
+    ErrorCode, ErrorObject, Kind, Message, Outcome, ParseError, Part, RequestId, Revision, Stamp,
+};
 
 pub use call::{Call, Step};
 pub use listening::{ListenEvent, Listening};
@@ -181,7 +183,12 @@ impl Session {
         }
         let discovered = match initialize::Discovered::read(answer) {
             Ok(discovered) => discovered,
-            Err(why) => return Some(error_of(&id, &ErrorObject::new(ErrorCode::INTERNAL_ERROR, why))),
+            Err(why) => {
+                return Some(error_of(
+                    &id,
+                    &ErrorObject::of_call(ErrorCode::INTERNAL_ERROR, why, Outcome::Answered),
+                ));
+            }
         };
         self.server = discovered.offer();
         self.client.set_log_level(self.server.has_logging.then(|| Bytes::from_static(UNASKED_LEVEL)));
@@ -247,7 +254,7 @@ impl Session {
                     }
                     if self.subscribed.len() >= SUBSCRIPTIONS && !self.subscribed.contains(&uri) {
                         let why = "the session has too many resource subscriptions";
-                        return Err(ErrorObject::new(ErrorCode::OVER_LIMIT, why));
+                        return Err(ErrorObject::of_call(ErrorCode::OVER_LIMIT, why, Outcome::NotSent));
                     }
                     self.subscribed.insert(uri);
                 } else {
@@ -270,7 +277,7 @@ impl Session {
                 _,
             ) => {
                 let why = format!("the server has no {method}");
-                Err(ErrorObject::new(ErrorCode::METHOD_NOT_FOUND, why))
+                Err(ErrorObject::of_call(ErrorCode::METHOD_NOT_FOUND, why, Outcome::NotSent))
             }
             _ => {
                 let stamped = self.client.stamp(without_task(message))?;
@@ -378,11 +385,11 @@ fn is_log_level(json: &[u8]) -> bool {
 }
 
 fn refusal(why: &str) -> ErrorObject {
-    ErrorObject::new(ErrorCode::INVALID_REQUEST, why.to_owned())
+    ErrorObject::of_call(ErrorCode::INVALID_REQUEST, why.to_owned(), Outcome::NotSent)
 }
 
 fn bad_params(why: &'static str) -> ErrorObject {
-    ErrorObject::new(ErrorCode::INVALID_PARAMS, why)
+    ErrorObject::of_call(ErrorCode::INVALID_PARAMS, why, Outcome::NotSent)
 }
 
 #[cfg(test)]

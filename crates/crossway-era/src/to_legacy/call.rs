@@ -4,7 +4,7 @@ use std::hash::{BuildHasher, RandomState};
 use std::sync::OnceLock;
 
 use bytes::Bytes;
-use crossway_proto::{ErrorCode, ErrorObject, Kind, Message, Part, RequestId, Revision};
+use crossway_proto::{ErrorCode, ErrorObject, Kind, Message, Outcome, Part, RequestId, Revision};
 use serde_json::Value;
 
 use super::results::Level;
@@ -248,14 +248,14 @@ impl Call {
                 Step::Park(Question { key: format!("ask-{}", self.asked).into(), request })
             }
             Err(Value::Null) | Ok(()) => Step::Reply(refuse(&request)),
-            Err(required) => Step::Refuse(self.missing(&required), refuse(&request)),
+            Err(required) => Step::Refuse(self.missing(&required, Outcome::Unknown), refuse(&request)),
         }
     }
 
     /// Handles the server's refusal of the call until the user has visited some URLs.
     fn ask_anew(&mut self, visits: Vec<Message>) -> Step {
         if let Some(Err(required)) = visits.first().map(|visit| self.asks.check(visit)) {
-            return Step::Done(self.missing(&required));
+            return Step::Done(self.missing(&required, Outcome::Answered));
         }
         let questions = visits.into_iter().map(|request| {
             self.asked += 1;
@@ -265,10 +265,11 @@ impl Call {
     }
 
     /// MissingRequiredClientCapability (2026-07-28, basic/index, Error Codes).
-    fn missing(&self, required: &Value) -> Message {
-        let error = ErrorObject::new(
+    fn missing(&self, required: &Value, outcome: Outcome) -> Message {
+        let error = ErrorObject::of_call(
             ErrorCode::MISSING_CLIENT_CAPABILITY,
             "the server has to ask the client, which has not said that it can be asked",
+            outcome,
         );
         error_of(&self.id, &error.with_data(&serde_json::json!({ "requiredCapabilities": required })))
     }

@@ -25,7 +25,7 @@ pub(crate) mod results;
 mod url_elicitation;
 
 use bytes::Bytes;
-use crossway_proto::{ErrorCode, ErrorObject, Message, Part, RequestId, Revision};
+use crossway_proto::{ErrorCode, ErrorObject, Message, Outcome, Part, RequestId, Revision};
 use serde_json::{Map, Value};
 
 pub use accept::check;
@@ -189,15 +189,20 @@ impl Session {
         let method = request.method().unwrap_or_default();
         if LEGACY_METHODS.contains(&method.as_ref()) || method.starts_with("tasks/") {
             let why = format!("revision {} has no {method}, or the server has not", Revision::V2026_07_28);
-            return Err(ErrorObject::new(ErrorCode::METHOD_NOT_FOUND, why));
+            return Err(ErrorObject::of_call(ErrorCode::METHOD_NOT_FOUND, why, Outcome::NotSent));
         }
         let mut request = request.clone();
         let asks = ClientFeatures::of(&request);
         let level = request.log_level().map(|level| {
             // "If the `io.modelcontextprotocol/logLevel` value [...] is not a recognized log level, the server
             // **SHOULD** reject that request" (2026-07-28, server/utilities/logging, Error Handling).
-            Level::parse(level)
-                .ok_or_else(|| ErrorObject::new(ErrorCode::INVALID_PARAMS, "the request's logLevel is none"))
+            Level::parse(level).ok_or_else(|| {
+                ErrorObject::of_call(
+                    ErrorCode::INVALID_PARAMS,
+                    "the request's logLevel is none",
+                    Outcome::NotSent,
+                )
+            })
         });
         let level = level.transpose()?;
         let bare = match request.params() {
@@ -206,9 +211,15 @@ impl Session {
             _ => request.edit(Part::Params, &NOT_FOR_SERVERS, &[]),
         };
         bare.and_then(|()| request.edit(Part::Meta, &MODERN_META, &[])).map_err(|_| {
-            ErrorObject::new(ErrorCode::INVALID_PARAMS, "\"params\" and its \"_meta\" have to be objects")
+            ErrorObject::of_call(
+                ErrorCode::INVALID_PARAMS,
+                "\"params\" and its \"_meta\" have to be objects",
+                Outcome::NotSent,
+            )
         })?;
-        let request = request.reread().map_err(|error| ErrorObject::new(error.code(), error.to_string()))?;
+        let request = request
+            .reread()
+            .map_err(|error| ErrorObject::of_call(error.code(), error.to_string(), Outcome::NotSent))?;
         let info = (self.info.clone(), self.meta.clone());
         Ok(Call::new(request, self.revision, info, asks, level, self.has_tasks()))
     }

@@ -71,7 +71,7 @@ fn a_request_says_what_each_modern_one_has_to_say() {
     for version in ["2025-11-25", "2099-01-01"] {
         let refused = check(&request(version, capable)).unwrap_err();
         assert_eq!(refused.code, ErrorCode::UNSUPPORTED_PROTOCOL_VERSION);
-        let data = format!(r#"{{"requested":"{version}","supported":["2026-07-28"]}}"#);
+        let data = format!(r#"{{"outcome":"not sent","requested":"{version}","supported":["2026-07-28"]}}"#);
         assert!(error_of(refused).contains(&data));
     }
     let info = format!(r#"{capable},"io.modelcontextprotocol/clientInfo":{{"name":"{}"}}"#, "x".repeat(5000));
@@ -398,10 +398,7 @@ fn a_client_that_can_t_be_asked_is_told_what_it_takes() {
             panic!("{capabilities} {asks}")
         };
         let to_client = text(&to_client);
-        assert!(
-            to_client.contains(&format!(r#""data":{{"requiredCapabilities":{required}}}"#)),
-            "{to_client}"
-        );
+        assert!(to_client.contains(&format!(r#""requiredCapabilities":{required}}}"#)), "{to_client}");
         assert!(to_client.contains("-32021") && text(&to_server).contains(r#""id":7.0,"error""#));
     }
     // The specification allows no server requests during this method.

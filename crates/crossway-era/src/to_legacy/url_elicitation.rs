@@ -1,6 +1,6 @@
 //! URL elicitation: the error by which a legacy server sends its user to URLs (-32042).
 
-use crossway_proto::{ErrorCode, ErrorObject, Message, Part, RequestId};
+use crossway_proto::{ErrorCode, ErrorObject, Message, Outcome, Part, RequestId};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -74,9 +74,10 @@ pub fn url_elicitation_refused(second: &Message) -> Option<Message> {
     if !responses.values().any(is_refused) {
         return None;
     }
-    let error = ErrorObject::new(
+    let error = ErrorObject::of_call(
         ErrorCode::INTERNAL_ERROR,
         "the server does not answer before the user has been to the URL that it gave, which the user has not agreed to",
+        Outcome::NotSent,
     );
     Some(error_for(second, &error))
 }

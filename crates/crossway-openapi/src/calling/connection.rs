@@ -3,7 +3,7 @@
 use std::pin::Pin;
 use std::sync::Arc;
 
-use crossway_proto::{ErrorCode, ErrorObject, Message, Part, RequestId, Revision};
+use crossway_proto::{ErrorCode, ErrorObject, Message, Outcome, Part, RequestId, Revision};
 use crossway_service::{Ask, Call, CallError, Connection, Context, ErrorText, Reason, Reply};
 use futures_util::StreamExt;
 use futures_util::future::ready;
@@ -198,6 +198,6 @@ fn answer(id: &RequestId, result: &[u8]) -> Reply {
 }
 
 fn refuse(id: &RequestId, code: ErrorCode, what: String) -> Reply {
-    let error = ErrorObject::new(code, what);
+    let error = ErrorObject::of_call(code, what, Outcome::NotSent);
     Reply::once(Message::error_of(Some(id), &error))
 }

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use bytes::{BufMut, BytesMut};
-use crossway_proto::{ErrorCode, ErrorObject, Message, Part, RequestId};
+use crossway_proto::{ErrorCode, ErrorObject, Message, Outcome, Part, RequestId};
 
 use crate::limits::LIST_PAGE_BYTES;
 use crate::list_cache::{Item, ListKind};
@@ -81,5 +81,5 @@ pub(super) fn page_of(request: &Message) -> Result<usize, ErrorObject> {
 
 /// "Invalid cursors **SHOULD** result in an error with code -32602" (2026-07-28, server/utilities/pagination).
 pub(super) fn bad_cursor() -> ErrorObject {
-    ErrorObject::new(ErrorCode::INVALID_PARAMS, "the cursor is not one of this list")
+    ErrorObject::of_call(ErrorCode::INVALID_PARAMS, "the cursor is not one of this list", Outcome::NotSent)
 }

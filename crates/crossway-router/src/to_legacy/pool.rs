@@ -341,9 +341,10 @@ impl Pool {
 
     /// What is said of a call when there is no room for it to wait.
     pub(super) fn no_room(call: &Call) -> Message {
-        use crossway_proto::{ErrorCode, ErrorObject};
+        use crossway_proto::{ErrorCode, ErrorObject, Outcome};
         let why = "too many calls wait for their clients; try again soon";
-        let mut answer = error_for(&call.request(), ErrorObject::new(ErrorCode::OVER_LIMIT, why));
+        let mut answer =
+            error_for(&call.request(), ErrorObject::of_call(ErrorCode::OVER_LIMIT, why, Outcome::Unknown));
         // The request is the server's, under an id of the pool's.
         answer.set_id(call.id());
         answer

@@ -6,7 +6,9 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use crossway_proto::line::LineDecoder;
-use crossway_proto::{ErrorCode, ErrorObject, Incoming, Limits, Message, ParseError, RequestId, Revision};
+use crossway_proto::{
+    ErrorCode, ErrorObject, Incoming, Limits, Message, Outcome, ParseError, RequestId, Revision,
+};
 use crossway_service::{Pump, later};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::{Instant, Sleep, sleep_until};
@@ -203,7 +205,7 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Serving<R, W> {
     /// Tells the client that a line is no message.
     fn refuse(&mut self, id: Option<RequestId>, code: ErrorCode, message: String) {
         tracing::debug!(code = code.0, message, "a line of the client is no message");
-        let error = Message::error_of(id.as_ref(), &ErrorObject::new(code, message));
+        let error = Message::error_of(id.as_ref(), &ErrorObject::of_call(code, message, Outcome::NotSent));
         self.refusals += error.len();
         self.out.push(Line::new(&error, None));
     }
