@@ -42,7 +42,7 @@ impl ApiKeys {
         let plain = headers::plain(asked.headers, &headers::API_KEY)?;
         let key = match (bearer, plain) {
             (None, None) => return Ok(None),
-            (Some(_), Some(_)) => return Err(Refusal::Twice(AUTHORIZATION)),
+            (Some(_), Some(_)) => return Err(Refusal::Both(AUTHORIZATION, headers::API_KEY)),
             (Some(key), None) => key,
             (None, Some(key)) => headers::word(&headers::API_KEY, key)?,
         };

@@ -18,6 +18,9 @@ pub enum Refusal {
     /// An identity header is there more than once.
     #[error("the header {0} is there more than once")]
     Twice(HeaderName),
+    /// Two headers have a credential each.
+    #[error("the headers {0} and {1} both have a credential")]
+    Both(HeaderName, HeaderName),
     /// An identity header is empty, or has invalid characters.
     #[error("the header {0} is malformed")]
     Malformed(HeaderName),
@@ -122,9 +125,11 @@ impl Refusal {
     pub fn status(&self) -> StatusCode {
         match self {
             Self::Missing(_) | Self::NotAccepted(..) => StatusCode::UNAUTHORIZED,
-            Self::Twice(_) | Self::Malformed(_) | Self::Incomplete(_) | Self::LookAlike(_) => {
-                StatusCode::BAD_REQUEST
-            }
+            Self::Twice(_)
+            | Self::Both(..)
+            | Self::Malformed(_)
+            | Self::Incomplete(_)
+            | Self::LookAlike(_) => StatusCode::BAD_REQUEST,
             Self::TooLong(_) => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
             Self::Foreign(_) | Self::OutsideTheFence | Self::LacksScope => StatusCode::FORBIDDEN,
             Self::NoKeys => StatusCode::SERVICE_UNAVAILABLE,
@@ -150,6 +155,7 @@ impl Refusal {
                 Flaw::Claim => "claim",
             },
             Self::Twice(_) => "twice",
+            Self::Both(..) => "both",
             Self::Malformed(_) => "malformed",
             Self::Incomplete(_) => "incomplete",
             Self::TooLong(_) => "too_long",
@@ -174,6 +180,9 @@ impl Refusal {
                 format!("the {credential} is not accepted here; {}", credential.how_to_send())
             }
             Self::Twice(name) => format!("the header {name} is there more than once; send it once"),
+            Self::Both(one, other) => {
+                format!("the headers {one} and {other} both say who calls; send one of them")
+            }
             Self::Malformed(name) => {
                 format!(
                     "the header {name} is empty or has characters that it can't have; send it well-formed or not at all"

@@ -60,7 +60,13 @@ fn no_key_is_anonymous_only_where_that_is_wanted() {
 fn two_keys_and_headers_of_other_proofs_are_refused() {
     let edge = identity(&file(true));
     let bearer = || post("/mcp").header(AUTHORIZATION, format!("Bearer {ONE}"));
-    assert_eq!(reason(check(&edge, bearer().header("x-api-key", ONE))), "twice");
+    let both = check(&edge, bearer().header("x-api-key", ONE)).unwrap_err();
+    assert_eq!((both.reason(), both.status().as_u16()), ("both", 400));
+    assert_eq!(
+        both.message(),
+        "the headers authorization and x-api-key both say who calls; send one of them"
+    );
+    assert_eq!(reason(check(&edge, bearer().header(AUTHORIZATION, format!("Bearer {ONE}")))), "twice");
     assert_eq!(reason(check(&edge, bearer().header("x-openwebui-user-jwt", "a.b.c"))), "foreign");
     assert_eq!(reason(check(&edge, post("/mcp").header("x-openwebui-user-email", "a@b"))), "foreign");
     assert_eq!(reason(check(&edge, post("/mcp").header("x-api-key", ""))), "malformed");
