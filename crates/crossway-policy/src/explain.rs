@@ -123,8 +123,11 @@ impl Policy {
         let rights = self.rights_unchecked(principal, tenant);
         to.tenant = Ok(tenant.clone());
         to.listed = rights.lists(item);
-        to.only_if_listed =
-            matches!(item.kind, Kind::Tool | Kind::Prompt) && rights.denies_some(item.upstream, item.kind);
+        to.only_if_listed = match item.kind {
+            Kind::Tool => rights.denies_some(item.upstream, item.kind) || rights.counts_tools(item.upstream),
+            Kind::Prompt => rights.denies_some(item.upstream, item.kind),
+            Kind::Resource | Kind::Template => false,
+        };
         match rights.decide(item, arguments) {
             Ok(permit) => (to.permitted, to.because) = (true, format!("{} allows it", permit.rule())),
             Err(denied) => to.because = denied.reason().to_string(),

@@ -2,7 +2,8 @@
 
 /// Folds the case of a name, as decoders and servers do that ignore case: Go's `encoding/json` takes `Owner` for `owner`, and `\u{17f}` for
 /// `s`.
-pub(crate) fn fold(name: &str) -> String {
+#[must_use]
+pub fn fold(name: &str) -> String {
     // Nearly all names are ASCII.
     if name.is_ascii() {
         return name.to_ascii_lowercase();

@@ -33,6 +33,7 @@ pub use denied::{Denied, DenyReason};
 pub use explain::{ExplainedCredential, ExplainedQuota, ExplainedRule, Explanation};
 pub use file_name::file_name;
 pub use finding::{Finding, Findings, Problem, Severity};
+pub use fold::fold;
 pub use item::{Hints, Item, Kind};
 pub use names::{InvalidTenantName, TenantName};
 pub use pattern::BadPattern;

@@ -9,6 +9,7 @@ use crate::checks::check;
 use crate::config::{Holder, PolicyConfig};
 use crate::credentials::{CredentialMissing, CredentialRules, Credentials, MissingReason};
 use crate::finding::{Finding, Findings, Problem};
+use crate::fold::fold;
 use crate::quotas::{Quota, QuotaRules};
 use crate::rules::{Making, Rule, User};
 use crate::tenants::{TenantDenied, Tenants, users};
@@ -251,7 +252,8 @@ impl Compiled {
                     numbers.extend(marks.role.get(role.as_str()).into_iter().flatten());
                 }
             }
-            for user in users(principal) {
+            let denied = principal.email().map(|email| User::EmailOfAnyCase(fold(email).into()));
+            for user in users(principal).chain(denied) {
                 numbers.extend(self.by_user.get(&user).into_iter().flatten());
             }
         }

@@ -120,6 +120,16 @@ impl QuotaRules {
         quotas
     }
 
+    /// Whether a rule about a tenant's calls is about tools of an upstream.
+    pub(crate) fn count_tools(&self, tenant: &TenantName, upstream: u32) -> bool {
+        let own = self.of_tenant.get(tenant).map_or(&[][..], Vec::as_slice);
+        let mut rules = own.iter().chain(&self.of_any).map(|number| &self.rules[*number as usize]);
+        rules.any(|rule| {
+            let is_about = || rule.upstream.as_ref().is_none_or(|(reach, _)| reach.has(upstream));
+            rule.tool.is_some() && is_about()
+        })
+    }
+
     /// Returns the quotas of a request, whatever it is about, and which of them are defaults. They come from the tenant's own rule without
     /// upstream and tool, or else from the general one.
     pub(crate) fn of_requests(&self, principal: &Principal, tenant: &TenantName) -> Vec<(Quota, ByDefault)> {

@@ -133,6 +133,15 @@ impl Rights {
         self.about(upstream).any(|rule| rule.denies(kind))
     }
 
+    /// Whether a quota of the caller's is about tools of an upstream: they are counted by name, so no name that the upstream does not list
+    /// should reach it.
+    #[must_use]
+    pub fn counts_tools(&self, upstream: &str) -> bool {
+        let (compiled, tenant) = (&self.0.compiled, &self.0.tenant);
+        let counts = |upstream| compiled.quotas.count_tools(tenant, upstream);
+        compiled.quotas.has_tools && compiled.upstreams.number(upstream).is_some_and(counts)
+    }
+
     /// Whether the name of a tool or prompt differs only in case from one that may be denied to the caller.
     ///
     /// For callers that do not know what an upstream lists, and so can't tell what it takes another spelling of a denied name for. Where

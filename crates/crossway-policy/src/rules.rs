@@ -134,6 +134,9 @@ pub(crate) struct Who {
 pub(crate) enum User {
     Anonymous,
     Email(Box<str>),
+    /// An e-mail address with its case folded, of a grant that denies: mail servers deliver `Alice@` to `alice@`, and identity providers may
+    /// say either.
+    EmailOfAnyCase(Box<str>),
     Subject(Box<str>),
 }
 
@@ -144,6 +147,33 @@ impl User {
             None if text == "anonymous" => Self::Anonymous,
             None => Self::Subject(text.into()),
         }
+    }
+
+    /// The user as one whom a grant denies something.
+    fn denied(self) -> Self {
+        match self {
+            Self::Email(email) => Self::EmailOfAnyCase(fold(&email).into()),
+            user => user,
+        }
+    }
+
+    /// Whether all callers fit this user who fit the other one.
+    fn includes(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::EmailOfAnyCase(folded), Self::Email(email)) => **folded == *fold(email),
+            (one, other) => one == other,
+        }
+    }
+
+    /// Whether a caller may fit both users.
+    fn meets(&self, other: &Self) -> bool {
+        // An e-mail address and a subject may belong to the same person.
+        let is_email = |user: &Self| matches!(user, Self::Email(_) | Self::EmailOfAnyCase(_));
+        let is_subject = |user: &Self| matches!(user, Self::Subject(_));
+        is_email(self) && is_subject(other)
+            || is_subject(self) && is_email(other)
+            || self.includes(other)
+            || other.includes(self)
     }
 }
 
@@ -178,7 +208,10 @@ impl Who {
             && same(&self.tenant, &other.tenant)
             && same(&self.group, &other.group)
             && same(&self.role, &other.role)
-            && same(&self.user, &other.user)
+            && self
+                .user
+                .as_ref()
+                .is_none_or(|user| other.user.as_ref().is_some_and(|other| user.includes(other)))
             && same(&self.issuer, &other.issuer)
     }
 
@@ -187,12 +220,10 @@ impl Who {
         fn apart<T: PartialEq>(one: &Option<T>, other: &Option<T>) -> bool {
             one.is_some() && other.is_some() && one != other
         }
-        // An e-mail address and a subject may belong to the same person.
         let users = match (&self.user, &other.user) {
-            (Some(User::Email(_)), Some(User::Subject(_)))
-            | (Some(User::Subject(_)), Some(User::Email(_))) => true,
             (Some(User::Anonymous), None) | (None, Some(User::Anonymous)) => false,
-            (one, other) => !apart(one, other),
+            (Some(one), Some(other)) => one.meets(other),
+            (None, _) | (_, None) => true,
         };
         users && !apart(&self.tenant, &other.tenant) && !apart(&self.issuer, &other.issuer)
     }
@@ -318,7 +349,10 @@ impl Rule {
                 tenant: grant.tenant.clone(),
                 group: grant.group.as_deref().map(Into::into),
                 role: grant.role.as_deref().map(Into::into),
-                user: grant.user.as_deref().map(User::parse),
+                user: grant.user.as_deref().map(User::parse).map(|user| match grant.effect {
+                    Effect::Allow => user,
+                    Effect::Deny => user.denied(),
+                }),
                 issuer: grant.issuer.as_deref().map(Into::into),
             },
             reach,

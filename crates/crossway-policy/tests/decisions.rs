@@ -99,6 +99,38 @@ fn a_grant_to_a_user_is_to_that_user_alone() {
 }
 
 #[test]
+fn who_is_denied_something_by_an_address_is_denied_it_whatever_the_address_s_case() {
+    let policy = policy(json!({
+        "tenants": { "acme": { "email_domains": ["acme.example"] } },
+        "grants": [
+            { "tenant": "acme", "upstream": "*", "tools": ["*"] },
+            { "user": "Alice@acme.example", "upstream": "github", "tools": ["*"], "effect": "deny" },
+            { "user": "Alice@acme.example", "upstream": "*", "prompts": ["*"] },
+        ],
+    }));
+    for (email, is_denied, has_prompts) in [
+        ("Alice@acme.example", true, true),
+        ("alice@acme.example", true, false),
+        ("ALICE@Acme.example", true, false),
+        ("alic\u{e9}@acme.example", false, false),
+        ("ann@acme.example", false, false),
+    ] {
+        let caller = Principal::new("login", "x", Proof::Jwt).with_email(email);
+        let rights = policy.rights_at(&caller, None).unwrap();
+        let tool = Item::new("github", Kind::Tool, "t");
+        assert_eq!(
+            (rights.lists(&tool), rights.decide(&tool, None).is_ok()),
+            (!is_denied, !is_denied),
+            "{email}"
+        );
+        assert_eq!(policy.explain(&caller, None, &tool, None).permitted, !is_denied, "{email}");
+        assert!(rights.lists(&Item::new("wiki", Kind::Tool, "t")), "{email}");
+        // What is allowed is allowed for the address as it is written.
+        assert_eq!(rights.lists(&Item::new("wiki", Kind::Prompt, "p")), has_prompts, "{email}");
+    }
+}
+
+#[test]
 fn a_uri_that_may_be_read_as_another_is_granted_by_no_wildcard() {
     let policy = example();
     let bob = Principal::new("login", "b", Proof::Jwt).with_email("bob@acme.example");

@@ -184,3 +184,18 @@ fn explain_tells_what_requests_count_for_and_what_follows_from_the_tenants() {
     assert!(told("acme").ends_with(acme), "{}", told("acme"));
     assert!(!told("globex").contains("quota") && !told("nobody").contains("quota"));
 }
+
+#[test]
+fn it_is_told_for_each_tenant_and_upstream_whether_a_quota_counts_tools_there() {
+    let policy = policy(json!([
+        { "calls": "9/min" },
+        { "tenant": "acme", "upstream": "git*", "tool": "search", "calls": "2/min" },
+        { "tenant": "globex", "tool": "*", "per_user": { "calls": "2/min" } },
+    ]));
+    let counts = |tenant: &str, upstream: &str| {
+        let who = Principal::new("login", "x", Proof::Jwt);
+        policy.rights_unchecked(&who, &TenantName::new(tenant).unwrap()).counts_tools(upstream)
+    };
+    assert!(counts("acme", "github") && counts("acme", "gitlab") && !counts("acme", "wiki"));
+    assert!(counts("globex", "github") && counts("globex", "wiki") && !counts("globex", "nowhere"));
+}

@@ -74,9 +74,10 @@ pub trait Access: Send + Sync + 'static {
         false
     }
 
-    /// Whether [`authorize`](Self::authorize) looks at the [item](AccessTarget::item) of what is called.
-    fn needs_item(&self, context: &Context) -> bool {
-        let _ = context;
+    /// Whether [`authorize`](Self::authorize) looks at the [item](AccessTarget::item) of what is called, for calls of this kind to this
+    /// upstream.
+    fn needs_item(&self, upstream: &str, kind: ListKind, context: &Context) -> bool {
+        let _ = (upstream, kind, context);
         false
     }
 }

@@ -17,7 +17,8 @@ use super::current_policy::{CurrentPolicy, PolicySnapshot};
 use crate::config::file::ScopeFile;
 use crate::metrics::Metrics;
 
-/// Why a name is denied that its upstream does not list: where others of its names are denied, or what is called has to be in a document.
+/// Why a name is denied that its upstream does not list: where others of its names are denied, disabled or counted, or what is called has to
+/// be in a document.
 const UNLISTED: &str = "it is not listed";
 
 /// Why a name is denied that no upstream has for the caller.
@@ -54,6 +55,16 @@ impl PolicyAccess {
             true => snapshot.by_prefix.get(known_as).map_or("", String::as_str),
             false => known_as,
         }
+    }
+
+    /// Whether tools of an upstream are disabled, or counted for the caller, by name.
+    fn names_tools(&self, snapshot: &PolicySnapshot, actor: &Actor, known_as: &str) -> bool {
+        // Few configs have such, and then the name need not be looked up.
+        if snapshot.disabled_tools.is_empty() && !snapshot.actors.policy().has_quotas_of_tools() {
+            return false;
+        }
+        let upstream = self.name(snapshot, known_as);
+        snapshot.disabled_tools.contains_key(upstream) || actor.rights().counts_tools(upstream)
     }
 
     /// What the caller may do now. A stream that was opened under an older policy is under the new one too.
@@ -144,10 +155,13 @@ impl Access for PolicyAccess {
         let arguments = arguments.and_then(|json| std::str::from_utf8(json).ok());
         let wanted = item(upstream, thing, snapshot.looks_at_hints);
         let decided = actor.rights().decide(&wanted, arguments);
-        // What is not listed may be what is denied by another spelling, to an upstream that does not mind the difference.
+        // What is not listed may be another spelling of what is denied, disabled or counted, to an upstream that does not mind the difference.
         let is_named = matches!(thing.kind, ListKind::Tools | ListKind::Prompts);
         let is_unlisted = context.extensions.get::<Unlisted>().is_some()
-            || is_named && thing.item.is_none() && actor.rights().denies_some(upstream, wanted.kind);
+            || is_named
+                && thing.item.is_none()
+                && (actor.rights().denies_some(upstream, wanted.kind)
+                    || wanted.kind == Kind::Tool && self.names_tools(&snapshot, &actor, thing.upstream));
         // Nothing is decided of what may be allowed once it is known what the upstream lists: the call fails for want of the list.
         let may_be_allowed = || {
             let best = wanted.with_hints(Hints { read_only: Some(true) });
@@ -224,8 +238,12 @@ impl Access for PolicyAccess {
         Some(lasting)
     }
 
-    fn needs_item(&self, context: &Context) -> bool {
-        Self::actor(&self.current.get(), context).is_some_and(|actor| actor.rights().looks_at_items())
+    fn needs_item(&self, upstream: &str, kind: ListKind, context: &Context) -> bool {
+        let snapshot = self.current.get();
+        Self::actor(&snapshot, context).is_some_and(|actor| {
+            actor.rights().looks_at_items()
+                || kind == ListKind::Tools && self.names_tools(&snapshot, &actor, upstream)
+        })
     }
 }
 

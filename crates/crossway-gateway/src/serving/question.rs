@@ -9,6 +9,7 @@ use serde_json::value::RawValue;
 
 use crate::config::nearest;
 use crate::identity::Identity;
+use crate::upstream::disabled::disables;
 
 /// A question, for who asks in another way.
 const EXAMPLE: &str = r#"{"user":{"subject":"alice","groups":["acme"]},"upstream":"wiki","tool":"read"}"#;
@@ -107,7 +108,9 @@ impl Question {
         let arguments = self.arguments.as_deref().filter(|_| kind != Kind::Resource).map(RawValue::get);
         let caller = self.user.principal(identity.issuer());
         let mut told = policy.explain(&caller, endpoint.as_deref(), &item, arguments);
-        if kind == Kind::Tool && disabled.is_some_and(|tools| tools.contains(name)) {
+        let disabled = disabled.filter(|tools| kind == Kind::Tool && !tools.is_empty());
+        told.only_if_listed |= disabled.is_some();
+        if disabled.is_some_and(|tools| disables(tools, name)) {
             (told.permitted, told.listed, told.only_if_listed) = (false, false, false);
             told.because = "the upstream's `disabledTools` names it, so that it is not there".to_owned();
         }
@@ -211,6 +214,9 @@ mod tests {
         assert_eq!(told(json!({ "tool": "read", "read_only": true }), &[]), (true, true));
         assert_eq!(told(json!({ "tool": "write" }), &["read"]), (true, true));
         assert_eq!(told(json!({ "tool": "write" }), &["write"]), (false, false));
+        assert_eq!(told(json!({ "tool": "write" }), &["Write"]), (false, false));
+        assert!(asked(json!({ "tool": "write" }), &["read"]).unwrap().only_if_listed);
+        assert!(!asked(json!({ "tool": "write" }), &[]).unwrap().only_if_listed);
         // A resource is asked for without arguments.
         let resource = json!({ "resource": "wiki://a", "arguments": { "key": 1 } });
         assert_eq!(told(resource, &[]), (false, true));

@@ -3,16 +3,24 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use crossway_policy::fold;
 use crossway_proto::{ErrorCode, ErrorObject, Kind, Message, Part};
 use crossway_service::{Ask, Call, Closing, Connection, Link, Reply, Scope, Upstream};
 use futures_util::StreamExt as _;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-/// A server without some of its tools: they are not listed, and calling one gives the error for an unknown tool. Wraps the server, so
-/// that all faces hide the same tools.
+/// Whether one of these disabled tools is meant by a name. Their case is not compared: a server may ignore it.
+pub(crate) fn disables(tools: &BTreeSet<String>, name: &str) -> bool {
+    let folded = fold(name);
+    tools.iter().any(|tool| fold(tool) == folded)
+}
+
+/// A server without some of its tools, whatever the case of their names: they are not listed, and calling one gives the error for an unknown
+/// tool. Wraps the server, so that all faces hide the same tools.
 pub(crate) struct Without {
     upstream: Arc<dyn Upstream>,
+    /// Their names, with the case folded.
     tools: Arc<BTreeSet<String>>,
 }
 
@@ -22,7 +30,7 @@ impl Without {
         if tools.is_empty() {
             return upstream;
         }
-        Arc::new(Self { upstream, tools: Arc::new(tools.clone()) })
+        Arc::new(Self { upstream, tools: Arc::new(tools.iter().map(|tool| fold(tool)).collect()) })
     }
 }
 
@@ -40,7 +48,9 @@ struct WithoutLink {
 impl Connection for WithoutLink {
     fn call(&self, call: Call) -> Reply {
         let Ask::Message(message) = &call.ask else { return self.link.call(call) };
-        if message.is_method("tools/call") && message.name().is_some_and(|name| self.tools.contains(&*name)) {
+        if message.is_method("tools/call")
+            && message.name().is_some_and(|name| self.tools.contains(&fold(&name)))
+        {
             let name = message.name().unwrap_or_default();
             let error = ErrorObject::new(ErrorCode::INVALID_PARAMS, format!("Unknown tool: {name}"));
             return Reply::once(Message::error_of(message.id().as_ref(), &error));
@@ -71,7 +81,7 @@ fn filtered(mut page: Message, tools: &BTreeSet<String>) -> Message {
     let list = page.member(Part::Result, "tools").unwrap_or(b"[]");
     let list: Vec<&RawValue> = serde_json::from_slice(list).unwrap_or_default();
     let is_left = |item: &&&RawValue| {
-        serde_json::from_str::<Named<'_>>(item.get()).is_ok_and(|item| !tools.contains(&*item.name))
+        serde_json::from_str::<Named<'_>>(item.get()).is_ok_and(|item| !tools.contains(&fold(&item.name)))
     };
     let left: Vec<&str> = list.iter().filter(is_left).map(|item| item.get()).collect();
     let left = format!("[{}]", left.join(","));
@@ -100,7 +110,7 @@ mod tests {
         let server = Scripted::answering(|message| {
             let id = message.id().unwrap();
             let result: &[u8] = match message.is_method("tools/list") {
-                true => br#"{"tools":[{"name":"a"},{"name":"b"}],"nextCursor":"c"}"#,
+                true => br#"{"tools":[{"name":"a"},{"name":"b"},{"name":"B"}],"nextCursor":"c"}"#,
                 false => br#"{"content":[]}"#,
             };
             vec![String::from_utf8(Message::result_of(&id, result).unwrap().to_bytes().to_vec()).unwrap()]
@@ -110,6 +120,7 @@ mod tests {
         let list = ask(&link, "tools/list", "{}").await;
         assert!(list.contains(r#"[{"name":"a"}]"#) && list.contains(r#""nextCursor":"c""#), "{list}");
         assert!(ask(&link, "tools/call", r#"{"name":"b"}"#).await.contains("Unknown tool: b"));
+        assert!(ask(&link, "tools/call", r#"{"name":"B"}"#).await.contains("Unknown tool: B"));
         assert!(ask(&link, "tools/call", r#"{"name":"a"}"#).await.contains("content"));
     }
 }

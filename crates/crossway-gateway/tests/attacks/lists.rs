@@ -120,32 +120,86 @@ fn a_denied_name_in_other_letters_is_not_called() {
     eventually("it is listed", || {
         by(ALICE).names(&serving, "/mcp", "tools/list").contains(&"evil__look".to_owned())
     });
-    for name in [
-        "delete_all",
-        "Delete_all",
-        "DELETE_ALL",
-        "delete_All",
-        "delete\u{5f}all",
-        "dele\u{74}e_all",
-        "delete_all ",
-        " delete_all",
-        "\u{ff44}elete_all",
-        "delete\u{200b}_all",
-        "de\u{301}lete_all",
-    ] {
+    reaches_by_no_name(&serving, &fake, ["delete_all"].iter().chain(&SPELLINGS));
+    assert!(call("/mcp", "evil__look", json!({})).bearer(ALICE).send(&serving).json()["result"].is_object());
+}
+
+/// Other spellings of `delete_all`.
+const SPELLINGS: [&str; 8] = [
+    "Delete_all",
+    "DELETE_ALL",
+    "delete_All",
+    "delete_all ",
+    " delete_all",
+    "\u{ff44}elete_all",
+    "delete\u{200b}_all",
+    "de\u{301}lete_all",
+];
+
+/// Alice calls the server's tool by each of these names, and it hears of none.
+fn reaches_by_no_name<'a>(serving: &Serving, fake: &Fake, names: impl Iterator<Item = &'a &'a str>) {
+    let before = fake.calls().len();
+    for name in names {
         let merged = call("/mcp", &format!("evil__{name}"), json!({}));
         for ask in [merged, call("/evil/mcp", name, json!({}))] {
-            let answer = ask.bearer(ALICE).send(&serving);
+            let answer = ask.bearer(ALICE).send(serving);
             let is_refused = answer.status == 400 || is_unknown(&answer.json());
             assert!(is_refused, "{name:?}: {} {}", answer.status, answer.body);
         }
     }
-    assert!(
-        fake.calls().is_empty(),
-        "{:?}",
-        fake.calls().iter().map(|kept| kept.message.to_string()).collect::<Vec<_>>()
+    let calls = fake.calls().split_off(before);
+    assert!(calls.is_empty(), "{:?}", calls.iter().map(|kept| kept.message.to_string()).collect::<Vec<_>>());
+}
+
+#[test]
+fn a_disabled_or_counted_name_in_other_letters_is_not_called() {
+    let tools = json!([tool("delete_all"), tool("look")]);
+    let (fake, dir) = (Fake::of(tools.clone()), tempfile::tempdir().unwrap());
+    let grants = "  - { tenant: acme, upstream: evil, tools: [\"*\"] }\n";
+    let quota = "quotas:\n  - { tenant: acme, upstream: evil, tool: delete_all, calls: 1/min }\n";
+    let counted = gateway(&dir, &fake, "", &format!("{grants}{quota}"));
+    eventually("it is listed", || by(ALICE).names(&counted, "/mcp", "tools/list").len() == 2);
+    assert!(called(&counted, ALICE, "evil__delete_all")["result"].is_object());
+    assert_eq!(called(&counted, ALICE, "evil__delete_all")["error"]["code"], -31003);
+    reaches_by_no_name(&counted, &fake, SPELLINGS.iter());
+
+    let (fake, dir) = (Fake::of(tools), tempfile::tempdir().unwrap());
+    let disabled = serving(
+        &dir,
+        &format!(
+            "identity:\n  proof: api-keys\n  keys:\n    - {{ sha256: \"{}\", subject: alice, groups: [acme] }}\n\
+             upstreams: {{}}\nmcpServers:\n  evil: {{ url: \"{}\", disabledTools: [delete_all] }}\n\
+             tenants:\n  acme: {{ groups: [acme] }}\ngrants:\n{grants}",
+            sha256(ALICE),
+            fake.url()
+        ),
     );
-    assert!(call("/mcp", "evil__look", json!({})).bearer(ALICE).send(&serving).json()["result"].is_object());
+    eventually("it is listed", || by(ALICE).names(&disabled, "/mcp", "tools/list") == ["evil__look"]);
+    reaches_by_no_name(&disabled, &fake, ["delete_all"].iter().chain(&SPELLINGS));
+    // It is told as what is not there.
+    let error = called(&disabled, ALICE, "evil__delete_all")["error"].clone();
+    assert_eq!(error, json!({ "code": -32602, "message": "Unknown tool: evil__delete_all" }));
+}
+
+#[test]
+fn who_is_denied_something_by_an_address_is_denied_it_in_each_case_of_the_address() {
+    let (fake, dir) = (Fake::of(json!([tool("look")])), tempfile::tempdir().unwrap());
+    let serving = serving(
+        &dir,
+        &format!(
+            "identity:\n  proof: api-keys\n  keys:\n    - {{ sha256: \"{}\", subject: a, email: Alice@acme.example }}\n    \
+             - {{ sha256: \"{}\", subject: b, email: ann@acme.example }}\n\
+             upstreams:\n  evil: {{ url: \"{}\" }}\ntenants:\n  acme: {{ email_domains: [acme.example] }}\n\
+             grants:\n  - {{ tenant: acme, upstream: evil, tools: [\"*\"] }}\n  \
+             - {{ user: alice@acme.example, upstream: evil, tools: [\"*\"], effect: deny }}\n",
+            sha256(ALICE),
+            sha256(BOB),
+            fake.url()
+        ),
+    );
+    eventually("it is listed", || by(BOB).names(&serving, "/mcp", "tools/list") == ["evil__look"]);
+    assert!(by(ALICE).names(&serving, "/mcp", "tools/list").is_empty());
+    reaches_by_no_name(&serving, &fake, ["look"].iter());
 }
 
 /// A reader that does not mind case takes the last of two names that differ in it.

@@ -210,7 +210,7 @@ impl Router {
     ) -> Result<(Arc<ListCache>, String), NotFound> {
         let found = self.find(kind, exposed, request, context);
         let (member, name) = self.or_missed(found, context)?;
-        let listed = match self.looked_at(&member, request, context) {
+        let listed = match self.looked_at(&member, kind, request, context) {
             Some(entry) => Some(entry.ask(kind).ok_or(NotFound::Unasked)?),
             None => None,
         };
@@ -227,7 +227,7 @@ impl Router {
     ) -> Result<(Arc<ListCache>, String), NotFound> {
         let found = self.find_anew(kind, exposed, request, context).await;
         let (member, name) = self.or_missed(found, context)?;
-        let listed = match self.looked_at(&member, request, context) {
+        let listed = match self.looked_at(&member, kind, request, context) {
             Some(entry) => Some(entry.list(kind).await),
             None => None,
         };
@@ -243,8 +243,15 @@ impl Router {
     }
 
     /// What an upstream has for the client, where whoever decides looks at it.
-    fn looked_at(&self, member: &ListCache, request: &Message, context: &Context) -> Option<Arc<Entry>> {
-        if self.access().needs_item(context) { self.entry(member, request, context) } else { None }
+    fn looked_at(
+        &self,
+        member: &ListCache,
+        kind: ListKind,
+        request: &Message,
+        context: &Context,
+    ) -> Option<Arc<Entry>> {
+        let is_looked_at = self.access().needs_item(&member.name, kind, context);
+        is_looked_at.then(|| self.entry(member, request, context)).flatten()
     }
 
     /// What was found, if the client may make a request about it. `listed` is the upstream's list, where it is looked at.

@@ -11,3 +11,4 @@ mod metrics;
 mod named;
 mod noninterference;
 mod rotated;
+mod spelled;

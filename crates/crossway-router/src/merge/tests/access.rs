@@ -175,7 +175,7 @@ impl Access for Listing {
         thing.item.is_some()
     }
 
-    fn needs_item(&self, _: &Context) -> bool {
+    fn needs_item(&self, _: &str, _: ListKind, _: &Context) -> bool {
         true
     }
 }
@@ -233,7 +233,7 @@ impl Access for Good {
         thing.item.is_some_and(|item| item.ends_with(br#""good":1}"#))
     }
 
-    fn needs_item(&self, _: &Context) -> bool {
+    fn needs_item(&self, _: &str, _: ListKind, _: &Context) -> bool {
         true
     }
 }
