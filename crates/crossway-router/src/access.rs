@@ -29,6 +29,11 @@ pub trait Access: Send + Sync + 'static {
     /// The callers to whom this upstream shows the same lists. [`CallerSet::Nobody`] hides the upstream from this caller.
     fn list_group(&self, upstream: &str, context: &Context) -> CallerSet;
 
+    /// Whether at least two of these upstreams are there for the caller. They are all of the router's; the answer depends on the caller's alone.
+    fn sees_several(&self, upstreams: &mut dyn Iterator<Item = &str>, context: &Context) -> bool {
+        upstreams.filter(|upstream| self.list_group(upstream, context) != CallerSet::Nobody).nth(1).is_some()
+    }
+
     /// Whether the caller may see an item of a list, or hear of a resource that no list may have: then what is asked about has no
     /// [item](AccessTarget::item), and the answer has to be that of [`authorize`](Self::authorize) for who would read it.
     fn can_see(&self, thing: &AccessTarget<'_>, context: &Context) -> bool {

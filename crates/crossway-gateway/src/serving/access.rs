@@ -100,6 +100,11 @@ impl Access for PolicyAccess {
         }
     }
 
+    fn sees_several(&self, _: &mut dyn Iterator<Item = &str>, context: &Context) -> bool {
+        let snapshot = self.current.get();
+        Self::actor(&snapshot, context).is_some_and(|actor| actor.sees_several(snapshot.scopes.keys()))
+    }
+
     fn can_see(&self, thing: &AccessTarget<'_>, context: &Context) -> bool {
         let snapshot = self.current.get();
         let item = item(self.name(&snapshot, thing.upstream), thing, snapshot.looks_at_hints);

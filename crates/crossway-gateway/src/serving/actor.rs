@@ -1,7 +1,7 @@
 //! A caller's rights at an endpoint, cached across requests.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use crossway_layers::credentials::Plan;
 use crossway_layers::limit::{LimitOptions, Quota, QuotaList, RequestCounts};
@@ -36,6 +36,8 @@ struct Inner {
     extensions: Extensions,
     /// Where it is counted what the caller does.
     meter: Arc<TenantMeter>,
+    /// Whether several upstreams are there for the caller, once somebody has asked.
+    sees_several: OnceLock<bool>,
     upstreams: Mutex<Vec<ToUpstream>>,
 }
 
@@ -84,6 +86,13 @@ impl Actor {
 
     pub(crate) fn meter(&self) -> &TenantMeter {
         &self.0.meter
+    }
+
+    /// Whether at least two upstreams are there for the caller. The answer is kept: `upstreams` are all that there are under the policy that
+    /// this was made under.
+    pub(crate) fn sees_several<'a>(&self, upstreams: impl Iterator<Item = &'a String>) -> bool {
+        let several = || upstreams.filter(|upstream| self.rights().reaches(upstream)).nth(1).is_some();
+        *self.0.sees_several.get_or_init(several)
     }
 
     /// What an upstream is sent for the caller. It is kept: `make` asks the policy that this was made under, and nothing else.
@@ -276,6 +285,7 @@ impl Actors {
             tenant: ScopeKey::new(joined(&["tenant", tenant.as_str()])),
             extensions,
             meter,
+            sees_several: OnceLock::new(),
             upstreams: Mutex::default(),
             user,
             rights,

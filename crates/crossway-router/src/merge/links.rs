@@ -54,13 +54,18 @@ impl Router {
         }))
     }
 
-    /// Whether URIs in an upstream's results could lead to another one.
+    /// Whether URIs in an upstream's results could lead to another one that the client sees.
     fn may_name_resources(&self, member: &ListCache, request: &Message, context: &Context) -> bool {
-        if self.0.options.is_alone || self.members().all.len() < 2 {
+        let members = self.members();
+        if self.0.options.is_alone || members.all.len() < 2 {
             return false;
         }
         let is_everybodys = || self.access().list_group(&member.name, context) == CallerSet::Everybody;
         if member.is_without_resources() && is_everybodys() {
+            return false;
+        }
+        let mut names = members.all.iter().map(|member| &*member.name);
+        if !self.access().sees_several(&mut names, context) {
             return false;
         }
         self.entry(member, request, context).is_none_or(|entry| entry.may_have_resources())

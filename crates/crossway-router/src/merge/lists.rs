@@ -20,8 +20,8 @@ use crate::list_cache::{Asker, Entry, Failure, Item, ListCache, ListKind, Listed
 
 /// A merged list, ready to be sent, and where its names lead.
 pub(super) struct Merged {
-    /// Of how many upstreams it is the list: those that are there for the client.
-    upstreams: usize,
+    /// The upstream that it is the list of, if there is no other for the client.
+    only: Option<Arc<str>>,
     /// The upstreams whose lists are missing.
     missing: Vec<Arc<str>>,
     /// One answer a page, under an id that is to be replaced.
@@ -257,14 +257,10 @@ impl Router {
         }
         // Nobody else can have it. Whether it may be called though it is not in the list is decided, and recorded, as it is where a name says
         // whose it is; and why nothing is known of an upstream (no credential, say) is for it to tell.
-        let only = match &members.all[..] {
-            [only] => Some(only),
-            _ => merged.only_missing().and_then(|name| members.by_name.get(name)),
-        };
-        if let Some(only) = only
+        if let Some(only) = merged.only(&members)
             && self.0.naming.expose(&only.name, exposed) == exposed
         {
-            return Ok((Arc::clone(only), exposed.to_owned()));
+            return Ok((only, exposed.to_owned()));
         }
         Err(self.missed_in(merged.missing()))
     }
@@ -345,7 +341,11 @@ impl Router {
             tracing::warn!(name, first, second, names, "two have one name; the second is left out");
         }
         let (pages, shown) = (pages.answers(kind, self.identity().as_deref()), upstreams.into());
-        Merged { upstreams: lists.len(), missing, pages, places, clashes, shown }
+        let only = match lists {
+            [(member, _)] => Some(Arc::clone(&member.name)),
+            _ => None,
+        };
+        Merged { only, missing, pages, places, clashes, shown }
     }
 
     /// Whether all names of some lists say by themselves where they lead, so that no two are the same. Of resources it is asked whose they are.
@@ -419,9 +419,9 @@ impl Merged {
         self.missing.iter()
     }
 
-    /// The upstream whose list is missing, if there is no other for the client.
-    fn only_missing(&self) -> Option<&Arc<str>> {
-        self.missing.first().filter(|_| self.upstreams == 1)
+    /// The only upstream that is there for the client.
+    pub(super) fn only(&self, members: &Members) -> Option<Arc<ListCache>> {
+        self.only.as_ref().and_then(|name| members.by_name.get(name)).cloned()
     }
 
     /// How many bytes it takes, about.

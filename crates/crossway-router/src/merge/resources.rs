@@ -34,7 +34,7 @@ pub(super) struct Owners {
 
 impl Router {
     /// The upstream that a URI belongs to: the one that lists it, or else the one whose template fits it best, or else the
-    /// one that it names, or else the only one that has resources at all.
+    /// one that it names, or else the only one that has resources at all, or that is there for the client.
     pub(super) async fn owner(
         &self,
         uri: &str,
@@ -85,13 +85,17 @@ impl Owners {
         }
     }
 
-    /// The only upstream that has resources at all.
+    /// The only upstream that lists resources, or that is there for the client: of its URIs it may list none.
     pub(super) fn only(&self, uri: &str) -> Option<Owner> {
         let places = self.resources.places().chain(self.templates.places());
         let mut owners = places.map(|(_, place)| &place.upstream);
-        let first = owners.next()?;
-        let member = owners.all(|other| other == first).then(|| self.members.by_name.get(first))??;
-        Some(Owner { member: Arc::clone(member), uri: uri.to_owned() })
+        let member = match owners.next() {
+            Some(first) => {
+                owners.all(|other| other == first).then(|| self.members.by_name.get(first))??.clone()
+            }
+            None => self.resources.only(&self.members)?,
+        };
+        Some(Owner { member, uri: uri.to_owned() })
     }
 }
 

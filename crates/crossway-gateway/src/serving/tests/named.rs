@@ -199,3 +199,33 @@ fn a_tenant_that_takes_all_turns_of_a_shared_server_leaves_some_for_others() {
         assert!(theirs.contains("result"), "{theirs}");
     });
 }
+
+#[test]
+fn a_link_of_a_tenant_s_only_server_stays_as_it_is_whatever_servers_others_have() {
+    run(async {
+        let all = config("tenant", json!([]));
+        let own = json!({ "tenant": "acme", "upstream": "sa", "tools": ["*"], "prompts": ["*"], "resources": ["linked://*"] });
+        let mut alone = all.clone();
+        alone["grants"] = json!([own]);
+        alone["upstreams"].as_object_mut().unwrap().retain(|name, _| name == "sa");
+        alone["credentials"] = json!([]);
+        let mut beside = all.clone();
+        beside["grants"] = json!([own, all["grants"][1]]);
+        let mut rig = Rig::new(&alone);
+        for config in [&alone, &beside, &alone] {
+            rig.reload(config);
+            for (method, name) in [("tools/call", "sa__get_b"), ("prompts/get", "sa__ask_a")] {
+                let params = json!({ "name": name, "arguments": {} });
+                let told = rig.ask(&of(User::Alice), method, params, TIME).await.concat();
+                assert!(told.contains(r#""uri":"linked://sa""#), "{told}");
+            }
+            let params = json!({ "uri": "linked://sa" });
+            let told = rig.ask(&of(User::Alice), "resources/read", params, TIME).await.concat();
+            assert!(told.contains(r#""text":"sa to ""#), "{told}");
+        }
+        rig.reload(&beside);
+        // Globex has several.
+        let told = call(&mut rig, User::Bob, "sa__get_b").await;
+        assert!(told.contains("crossway://sa/linked://sa"), "{told}");
+    });
+}

@@ -187,9 +187,17 @@ fn resources(name: &str, version: u32) -> Value {
     Value::Array(resources)
 }
 
-/// Whether a server has a resource of this URI, listed or of a template.
+/// Whether a server has a resource of this URI, listed, of a template, or linked to.
 fn has_resource(name: &str, uri: &str) -> bool {
-    uri == "mem://x/1" || uri.starts_with("mem://y/") || uri.starts_with(&format!("{name}://r/"))
+    uri == "mem://x/1"
+        || uri.starts_with("mem://y/")
+        || uri.starts_with(&format!("{name}://r/"))
+        || uri == linked(name)
+}
+
+/// The URI of the resource that a server links to. No list has it, and no template.
+fn linked(name: &str) -> String {
+    format!("linked://{name}")
 }
 
 fn templates(name: &str) -> Value {
@@ -432,7 +440,10 @@ impl Instance {
             "tools/call" => nothing("tool"),
             "prompts/get" if has(prompts(version), "name", &params["name"]) => Ok(json!({
                 "resultType": "complete",
-                "messages": [{ "role": "user", "content": { "type": "text", "text": self.says(params) } }],
+                "messages": [
+                    { "role": "user", "content": { "type": "text", "text": self.says(params) } },
+                    { "role": "user", "content": self.link() },
+                ],
             })),
             "prompts/get" => nothing("prompt"),
             "resources/read" if !has_resource(name, params["uri"].as_str().unwrap()) => nothing("resource"),
@@ -454,7 +465,13 @@ impl Instance {
     }
 
     fn called(&self, params: &Value) -> Value {
-        json!({ "resultType": "complete", "content": [{ "type": "text", "text": self.says(params) }] })
+        let mut content = vec![json!({ "type": "text", "text": self.says(params) })];
+        content.extend((params["name"] == "get_b").then(|| self.link()));
+        json!({ "resultType": "complete", "content": content })
+    }
+
+    fn link(&self) -> Value {
+        json!({ "type": "resource_link", "name": "linked", "uri": linked(&self.name) })
     }
 
     fn says(&self, params: &Value) -> String {

@@ -162,6 +162,36 @@ async fn what_one_user_is_told_of_resources_says_nothing_of_anothers() {
     assert!(!members.iter().any(|member| member.is_without_resources()));
 }
 
+/// Shows nobody but `one`.
+struct OnlyOne;
+
+impl crate::Access for OnlyOne {
+    fn rights_group(&self, _: &Context) -> crate::CallerSet {
+        crate::CallerSet::Everybody
+    }
+
+    fn list_group(&self, upstream: &str, _: &Context) -> crate::CallerSet {
+        if upstream == "one" { crate::CallerSet::Everybody } else { crate::CallerSet::Nobody }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_sees_one_server_gets_its_links_as_they_are_and_reads_them_whatever_servers_there_are() {
+    let result = r#"{"content":[{"type":"resource_link","uri":"db:7"}]}"#;
+    let has = Has { result, ..NONE };
+    for servers in [&[has][..], &[has, Has { resources: FILE, ..has }]] {
+        let (Rig { router, .. }, lists) = rig(servers);
+        let of_one = Router::new(RouterOptions::default().access(OnlyOne));
+        router.members().all.iter().for_each(|member| of_one.put(Arc::clone(member)));
+        let rig = Rig { link: of_one.connect(Scope::Shared), router: of_one };
+        assert_eq!(asked(&rig, "tools/call", "one__find").await, answer(result));
+        assert_eq!(asked(&rig, "prompts/get", "one__p").await, answer(result));
+        assert_eq!(lists.load(Ordering::Relaxed), 0, "the server was asked for more than without the other");
+        let contents = r#"{"contents":[{"uri":"db:7","text":"db:7 of one"}]}"#;
+        assert_eq!(asked(&rig, "resources/read", "db:7").await, answer(contents));
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn of_two_templates_that_fit_one_uri_the_later_servers_is_wrapped_wherever_it_is_used() {
     let one = Has { templates: r#"[{"uriTemplate":"item:///{id}"}]"#, ..NONE };
