@@ -294,6 +294,7 @@ async fn arguments_that_lead_elsewhere_are_refused_and_nothing_is_sent() {
     for params in [json!({ "name": "none" }), json!({}), json!({ "name": "note", "arguments": [1] })] {
         let refused = ask(&upstream, "tools/call", params.clone()).await.unwrap();
         assert_eq!(refused["error"]["code"], -32602, "{params}");
+        assert_eq!(refused["error"]["data"]["outcome"], "not sent", "{params}");
     }
 }
 

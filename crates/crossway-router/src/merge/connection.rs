@@ -5,7 +5,7 @@ use std::iter;
 use std::sync::Arc;
 
 use crossway_era::keys;
-use crossway_proto::{ErrorCode, ErrorObject, Kind, Message, Part, RequestId};
+use crossway_proto::{ErrorCode, ErrorObject, Kind, Message, Outcome, Part, RequestId};
 use crossway_service::{self as service, Ask, Call, CallError, Context, ErrorText, Reason, Reply};
 use futures_util::StreamExt;
 use serde_json::value::RawValue;
@@ -73,7 +73,10 @@ impl Connection {
                         true => format!("there is no {method} here"),
                         false => format!("several servers as one have no {method}; ask one of them alone"),
                     };
-                    Reply::once(error_of(&id, &ErrorObject::new(ErrorCode::METHOD_NOT_FOUND, why)))
+                    Reply::once(error_of(
+                        &id,
+                        &ErrorObject::of_call(ErrorCode::METHOD_NOT_FOUND, why, Outcome::NotSent),
+                    ))
                 }
             },
             None => Reply::accepted(),

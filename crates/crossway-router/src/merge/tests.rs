@@ -369,8 +369,10 @@ async fn long_lists_come_in_pages_and_a_foreign_cursor_is_refused() {
     for cursor in [r#""page-9""#, r#""x""#, "7"] {
         let refused =
             text(&rig.call(modern("3", "tools/list", &format!(r#","cursor":{cursor}"#))).next().await);
-        assert!(refused.contains("-32602"), "{refused}");
+        assert!(refused.contains("-32602") && refused.contains(r#""outcome":"not sent""#), "{refused}");
     }
+    let unknown = text(&rig.call(modern("5", "x/y", "")).next().await);
+    assert!(unknown.contains("-32601") && unknown.contains(r#""outcome":"not sent""#), "{unknown}");
     let none = text(&rig.call(modern("4", "tools/list", r#","cursor":null"#)).next().await);
     assert!(none.contains("one__a"), "{none}");
 }

@@ -161,6 +161,7 @@ async fn a_request_that_is_no_message_is_refused_under_its_id() {
         bench.say(line).await;
         let error = bench.hear_json().await;
         assert_eq!((&error["id"], &error["error"]["code"]), (&id, &json!(-32600)), "{line}");
+        assert_eq!(error["error"]["data"]["outcome"], "not sent", "{line}");
     }
 }
 

@@ -49,6 +49,7 @@ async fn calls_that_wait_for_their_clients_leave_sessions_to_other_users_tenants
         let (server, told) = parked(&mut rig, user).await;
         assert_eq!(told.contains("inputRequests"), is_kept, "{user}: {told}");
         assert_eq!(told.contains("too many calls wait for their clients"), !is_kept, "{user}: {told}");
+        assert_eq!(told.contains(r#""outcome":"sent, unknown""#), !is_kept, "{user}: {told}");
         // The session of one that is refused is not used again before the server has said that it heard so.
         kept.push(server);
     }
