@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::ask::{get, legacy_call, post, session};
+use super::ask::{Ask, get, legacy_call, modern, post, session};
 use super::serving;
 use super::support::tenants::{ALICE, BOB, by, eventually, sha256};
 use super::support::{CROSSWAY, INITIALIZE, Serving};
@@ -94,6 +94,38 @@ fn exhaustion_of_calls_by_one_tenant_fails_no_call_of_the_other() {
         calls(serving, &hers, 50);
         drop(unread);
     });
+}
+
+#[test]
+fn exhaustion_of_listening_streams_by_one_tenant_leaves_places_for_the_other() {
+    let dir = tempfile::tempdir().unwrap();
+    let serving = gateway(&dir, "limits: { sessions: 40 }\n");
+    there(&serving);
+    let params = || json!({ "notifications": { "toolsListChanged": true } });
+    let listen = modern("/mcp", "subscriptions/listen", "", params());
+    let open = |ask: &Ask| {
+        let mut stream = ask.open(&serving);
+        let mut status = [0; 12];
+        stream.read_exact(&mut status).unwrap();
+        (stream, status.ends_with(b"200"))
+    };
+    let listen_as_bob = listen.bearer(BOB);
+    let his: Vec<_> = (0..30).map(|_| open(&listen_as_bob)).collect();
+    assert!(his.iter().filter(|(_, is_open)| *is_open).count() <= 20);
+    let refused = listen_as_bob.send(&serving);
+    assert!(
+        refused.status == 503 && refused.has_header("retry-after: 5"),
+        "{} {}",
+        refused.head,
+        refused.body
+    );
+    // Sessions and streams are counted together.
+    assert_eq!(post("/mcp", INITIALIZE).bearer(BOB).send(&serving).status, 503);
+    let listen_as_alice = modern("/mcp", "subscriptions/listen", "", params()).bearer(ALICE);
+    let hers: Vec<_> = (0..5).map(|_| open(&listen_as_alice)).collect();
+    assert!(hers.iter().all(|(_, is_open)| *is_open));
+    let session = session(&serving, "/mcp", |ask| ask.bearer(ALICE));
+    calls(&serving, &session, 3);
 }
 
 #[test]

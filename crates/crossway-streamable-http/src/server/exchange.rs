@@ -6,7 +6,7 @@ use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use crossway_proto::{Kind, Message, RequestId};
-use crossway_service::{Call, CallError, Link, Reason, Reply, SessionOwner};
+use crossway_service::{Call, CallError, Link, Reason, Reply, SessionOwner, SessionPermit};
 use futures_core::Stream;
 
 use super::control::StreamControl;
@@ -83,12 +83,11 @@ pub(crate) enum Asked {
 }
 
 /// Requests that are treated differently.
-#[derive(Clone, PartialEq, Eq)]
 pub(crate) enum RequestKind {
     /// Any other request.
     Plain,
-    /// `subscriptions/listen`, which is answered when either side ends it.
-    Subscription,
+    /// `subscriptions/listen`, which is answered when either side ends it. It has the place of a session of its caller's.
+    Subscription { _place: Option<SessionPermit> },
     /// `tools/list` of a stateless client: the answer shows which of this client's arguments are mirrored.
     ToolList(Option<SessionOwner>),
 }
@@ -128,7 +127,7 @@ impl Asked {
     }
 
     pub(crate) fn is_subscription(&self) -> bool {
-        matches!(self, Self::Request { kind: RequestKind::Subscription, .. })
+        matches!(self, Self::Request { kind: RequestKind::Subscription { .. }, .. })
     }
 
     fn answered(&mut self) {

@@ -147,11 +147,15 @@ fn listen(endpoint: &Arc<Endpoint>, parts: Parts) -> Result<Response<Body>, Refu
     }
     let (ticket, is_new) = {
         let mut streams = session.streams();
-        match last.and_then(|last| streams.take_up(last)) {
+        let (ticket, is_new) = match last.and_then(|last| streams.take_up(last)) {
             Some((ticket, _)) => (ticket, false),
             // A standing stream without kept events is replaced by a new one.
             None => (streams.open(StreamKind::Standing), true),
+        };
+        if !streams.seat(ticket, extension_of(&parts.extensions)) {
+            return Err(too_many_streams());
         }
+        (ticket, is_new)
     };
     let mut context = session.context();
     context.extensions = parts.extensions.into();
@@ -193,6 +197,15 @@ pub(crate) fn too_many_sessions() -> Refusal {
         StatusCode::SERVICE_UNAVAILABLE,
         ErrorCode::OVER_LIMIT,
         "there are too many sessions; end one, or try again soon",
+    )
+}
+
+/// The refusal of a standing stream when its caller has no place left for it.
+pub(crate) fn too_many_streams() -> Refusal {
+    Refusal::new(
+        StatusCode::SERVICE_UNAVAILABLE,
+        ErrorCode::OVER_LIMIT,
+        "there are too many sessions and listening streams of yours; end one, or try again soon",
     )
 }
 

@@ -9,7 +9,9 @@ use http::{HeaderMap, StatusCode};
 use serde::Deserialize;
 
 use super::exchange::{Asked, Caller, Exchange, RequestKind};
+use super::head::{draining, too_many_streams};
 use super::post::Post;
+use super::session;
 use crate::ParamHeaders;
 
 /// What the revision has no more. It is not handed on: an upstream of both eras would take it for a legacy client's.
@@ -25,15 +27,18 @@ pub(crate) fn open(post: &mut Post, message: Message, revision: Revision) -> Res
     check(post, &message)?;
     let endpoint = Arc::clone(&post.endpoint);
     let kind = match message.method().as_deref() {
-        Some("subscriptions/listen") => RequestKind::Subscription,
+        Some("subscriptions/listen") if message.is_request() => {
+            if endpoint.stop.is_stopped() {
+                return Err(draining());
+            }
+            let place = session::place(extension_of(&post.parts.extensions));
+            RequestKind::Subscription { _place: place.map_err(|_| too_many_streams())? }
+        }
         Some("tools/list") => RequestKind::ToolList(extension_of(&post.parts.extensions).cloned()),
         _ => RequestKind::Plain,
     };
     let asked = message.id().map_or(Asked::Nothing, |id| Asked::request(id, kind));
-    if asked.is_subscription() && endpoint.stop.is_stopped() {
-        return Err(super::head::draining());
-    }
-    let link = endpoint.shared_link().ok_or_else(super::head::draining)?.clone();
+    let link = endpoint.shared_link().ok_or_else(draining)?.clone();
     let mut context = Context::new(Origin::unique(), Some(revision));
     context.extensions = std::mem::take(&mut post.parts.extensions).into();
     context.extensions.insert(ParamHeaders(param_headers(&post.parts.headers)));

@@ -1,9 +1,11 @@
 //! Streams for messages outside calls.
 
+use crossway_service::SessionLimiter;
 use crossway_streamable_http::server::{Config, Limits};
-use http::StatusCode;
+use http::{Method, Request, StatusCode};
+use http_body_util::Full;
 
-use crate::support::{Client, call, scripted, settle};
+use crate::support::{Answer, Client, call, scripted, settle};
 
 fn changed(what: &str) -> String {
     format!(r#"{{"jsonrpc":"2.0","method":"notifications/{what}/list_changed"}}"#)
@@ -145,4 +147,63 @@ async fn a_standing_stream_never_carries_an_answer() {
     assert_eq!(answer.json().await["id"], 1);
     assert_eq!(events.data().await, changed("tools"));
     assert!(events.is_silent().await);
+}
+
+/// A request of a caller with a share of sessions.
+async fn shared(client: &Client, share: &SessionLimiter, method: Method, body: &str) -> Answer {
+    let mut request = Request::new(Full::new(body.to_owned().into()));
+    *request.method_mut() = method;
+    *request.headers_mut() = client.headers.clone();
+    request.extensions_mut().insert(share.clone());
+    client.send_request(request).await
+}
+
+async fn is_refused(answer: Answer) {
+    assert_eq!((answer.status, &*answer.header("retry-after")), (StatusCode::SERVICE_UNAVAILABLE, "5"));
+    let error = answer.json().await;
+    assert_eq!(error["error"]["code"], -31003, "{error}");
+    assert!(error["error"]["message"].as_str().unwrap().contains("listening streams"), "{error}");
+}
+
+#[tokio::test]
+async fn each_stream_beyond_a_session_s_first_takes_the_place_of_a_session() {
+    let (service, mut connections) = scripted(Config::new());
+    let (client, _server) = Client::open(&service, &mut connections, "2025-11-25").await;
+    let share = SessionLimiter::new(1);
+    let listen = || shared(&client, &share, Method::GET, "");
+    let first = listen().await.events();
+    assert!(share.try_acquire().is_some(), "the session has a place of its own");
+    let second = listen().await.events();
+    assert!(share.try_acquire().is_none());
+    is_refused(listen().await).await;
+    // The place of the session itself is free again for the next stream.
+    drop(first);
+    let third = listen().await.events();
+    is_refused(listen().await).await;
+    drop(second);
+    assert!(share.try_acquire().is_some());
+    let fourth = listen().await.events();
+    drop((third, fourth));
+    assert!(share.try_acquire().is_some());
+}
+
+#[tokio::test]
+async fn a_subscription_takes_the_place_of_a_session_while_it_lasts() {
+    let (service, mut connections) = scripted(Config::new());
+    let client = Client::modern(&service, "subscriptions/listen");
+    let share = SessionLimiter::new(1);
+    let body = r#"{"jsonrpc":"2.0","id":1,"method":"subscriptions/listen","params":{"notifications":{"toolsListChanged":true},"_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientInfo":{"name":"c","version":"1"},"io.modelcontextprotocol/clientCapabilities":{}}}}"#;
+    let listen = || shared(&client, &share, Method::POST, body);
+    let play = async {
+        let (_, server) = connections.recv().await.unwrap();
+        server.expect("subscriptions/listen").await;
+        server.send(r#"{"jsonrpc":"2.0","method":"notifications/subscriptions/acknowledged","params":{}}"#);
+        server
+    };
+    let (answer, _server) = tokio::join!(listen(), play);
+    let stream = answer.events();
+    assert!(share.try_acquire().is_none());
+    is_refused(listen().await).await;
+    drop(stream);
+    assert!(share.try_acquire().is_some());
 }

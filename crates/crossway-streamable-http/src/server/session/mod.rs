@@ -21,7 +21,7 @@ pub(crate) use drain::detach;
 pub(crate) use event_id::{EventId, StreamKind};
 pub(crate) use handles::Handles;
 pub(crate) use id::SessionId;
-pub(crate) use store::{Sessions, Slot};
+pub(crate) use store::{Sessions, Slot, place};
 pub(crate) use streams::{Streams, Ticket, frame};
 
 /// One client's session, and its link to the upstream.

@@ -97,6 +97,14 @@ impl Drop for Slot {
     }
 }
 
+/// A caller's share of sessions is used up.
+pub(crate) struct NoPlace;
+
+/// Takes the place of a session, or of a stream that is held like one, in its caller's share, if there is such a share.
+pub(crate) fn place(share: Option<&SessionLimiter>) -> Result<Option<SessionPermit>, NoPlace> {
+    share.map(|share| share.try_acquire().ok_or(NoPlace)).transpose()
+}
+
 impl Sessions {
     pub(crate) fn new(limits: Limits) -> Self {
         Self {
@@ -113,10 +121,7 @@ impl Sessions {
 
     /// Reserves a place for one more session of a caller, if there is one.
     pub(crate) fn reserve(&self, share: Option<&SessionLimiter>) -> Option<Slot> {
-        let place = match share {
-            Some(share) => Some(share.try_acquire()?),
-            None => None,
-        };
+        let place = place(share).ok()?;
         let most = self.common.limits.sessions;
         let reserved = self
             .common

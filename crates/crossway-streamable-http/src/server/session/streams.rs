@@ -10,10 +10,10 @@ use std::task::{Context, Poll, Waker};
 
 use crossway_proto::sse::SseEncoder;
 use crossway_proto::{Message, Slices};
-use crossway_service::SessionOwner;
+use crossway_service::{SessionLimiter, SessionOwner, SessionPermit};
 
 use super::event_id::{EventId, StreamKind};
-use super::store::Common;
+use super::store::{Common, place};
 use crate::server::exchange::Exchanging;
 use crate::server::limits::{FLATTEN, OWNERS};
 
@@ -39,6 +39,8 @@ struct Stream {
     /// The newest event that its present reader has got.
     read: u32,
     has_reader: bool,
+    /// The reader's place among its caller's sessions, if it is a standing stream beside the one that the session's own place is for.
+    place: Option<SessionPermit>,
     /// Whether no more messages come.
     is_over: bool,
     touched: u32,
@@ -87,6 +89,7 @@ impl Streams {
             newest: 0,
             read: 0,
             has_reader: true,
+            place: None,
             is_over: false,
             touched: self.common.now(),
             reader: None,
@@ -103,8 +106,31 @@ impl Streams {
         for stream in self.streams.iter_mut().filter(open).take((count + 1).saturating_sub(most)) {
             stream.replace_reader();
             stream.has_reader = false;
+            stream.place = None;
             wake(&mut stream.writer);
         }
+    }
+
+    /// Gives the reader of a standing stream its place: the session's own, if no other stream has it, or else one of the caller's share.
+    /// `false` if that is used up; the reader is gone then.
+    pub(crate) fn seat(&mut self, ticket: Ticket, share: Option<&SessionLimiter>) -> bool {
+        let is_in_own_place = |stream: &Stream| {
+            stream.kind == StreamKind::Standing && stream.has_reader && stream.place.is_none()
+        };
+        let is_own = |stream: &Stream| stream.number == ticket.stream;
+        let is_seated = self.streams.iter().any(|stream| is_own(stream) && stream.place.is_some());
+        let is_taken = self.streams.iter().any(|stream| !is_own(stream) && is_in_own_place(stream));
+        if is_seated || !is_taken {
+            return true;
+        }
+        let Ok(place) = place(share) else {
+            self.leave(ticket);
+            return false;
+        };
+        if let Some(stream) = self.find(ticket.stream) {
+            stream.place = place;
+        }
+        true
     }
 
     /// Resumes a stream after an event; the present reader, if there is one, is replaced.
@@ -276,6 +302,7 @@ impl Streams {
     pub(crate) fn leave(&mut self, ticket: Ticket) {
         if let Some(stream) = self.streams.iter_mut().find(|stream| stream.is_read_by(ticket)) {
             stream.has_reader = false;
+            stream.place = None;
             stream.reader = None;
             wake(&mut stream.writer);
         }
