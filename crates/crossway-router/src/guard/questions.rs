@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 
@@ -14,14 +15,24 @@ use crate::limits::{ANSWER_TIME, OPEN_QUESTIONS};
 
 /// The unanswered requests of a server on one line.
 #[derive(Default)]
-pub(super) struct Questions(Mutex<Table>);
+pub(super) struct Questions {
+    /// The number of requests so far.
+    count: AtomicU64,
+    table: Mutex<Table>,
+}
 
 #[derive(Default)]
 struct Table {
-    /// The ids of the requests, and when they were sent.
-    open: VecDeque<(RequestId, Instant)>,
+    open: VecDeque<Question>,
     /// When a request was last answered.
     answered: Option<Instant>,
+}
+
+struct Question {
+    id: RequestId,
+    /// How many requests came before it.
+    number: u64,
+    asked: Instant,
 }
 
 /// Whose answer a server waits for.
@@ -43,11 +54,12 @@ impl Questions {
         }
     }
 
-    /// Returns whose answer the server waits for.
-    pub(super) fn awaits(&self) -> Awaits {
+    /// Returns whose answer the server waits for, of its requests from this number on.
+    fn awaits(&self, from: u64) -> Awaits {
         let table = self.table();
         let now = Instant::now();
-        let times = table.open.iter().map(|(_, asked)| *asked + ANSWER_TIME);
+        let open = table.open.iter().filter(|question| question.number >= from);
+        let times = open.map(|question| question.asked + ANSWER_TIME);
         match times.filter(|until| *until > now).max() {
             Some(until) => Awaits::Client(until),
             None => Awaits::Nobody(table.answered),
@@ -59,14 +71,15 @@ impl Questions {
         if table.open.len() >= OPEN_QUESTIONS {
             table.open.pop_front();
         }
-        table.open.push_back((id, Instant::now()));
+        let number = self.count.fetch_add(1, Ordering::AcqRel);
+        table.open.push_back(Question { id, number, asked: Instant::now() });
     }
 
     /// Removes requests that nobody will answer any more.
     fn close(&self, ids: &[RequestId]) {
         let mut table = self.table();
         let before = table.open.len();
-        table.open.retain(|(id, _)| !ids.contains(id));
+        table.open.retain(|question| !ids.contains(&question.id));
         if table.open.len() < before {
             table.answered = Some(Instant::now());
         }
@@ -74,19 +87,29 @@ impl Questions {
 
     fn table(&self) -> MutexGuard<'_, Table> {
         // Each step leaves it consistent.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.table.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// The questions asked in one reply. They are closed when it is dropped.
 pub(super) struct Asked {
     on: Arc<Questions>,
+    /// How many requests the server had sent before the call. Its client leaves those unanswered, or the server does not wait for them: they
+    /// are no reason to wait longer for this call.
+    before: u64,
     ids: Vec<RequestId>,
 }
 
 impl Asked {
     pub(super) fn new(on: &Arc<Questions>) -> Self {
-        Self { on: Arc::clone(on), ids: Vec::new() }
+        let mut asked = Self { on: Arc::clone(on), before: 0, ids: Vec::new() };
+        asked.call_is_sent();
+        asked
+    }
+
+    /// The call is about to be sent, maybe again: only questions from now on can be about it.
+    pub(super) fn call_is_sent(&mut self) {
+        self.before = self.on.count.load(Ordering::Acquire);
     }
 
     /// Records a message from the server. Returns whether it is a question to the client; a ping is not, as it is answered at once.
@@ -107,9 +130,9 @@ impl Asked {
         false
     }
 
-    /// Returns whose answer the server waits for.
+    /// Returns whose answer the server waits for before it can answer the call.
     pub(super) fn awaits(&self) -> Awaits {
-        self.on.awaits()
+        self.on.awaits(self.before)
     }
 }
 

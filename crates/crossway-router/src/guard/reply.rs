@@ -93,6 +93,7 @@ impl Guarded {
 impl Course {
     /// Sends the call.
     fn fly(&mut self, flight: Flight) -> Stage {
+        self.asked.call_is_sent();
         let may_go_again = self.retries < self.shared.options.retries;
         let call = if may_go_again { self.call.clone() } else { self.call.take() };
         match call {

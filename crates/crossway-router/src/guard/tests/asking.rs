@@ -88,6 +88,20 @@ async fn a_question_that_is_never_answered_has_its_hour() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_question_that_nobody_answers_takes_no_time_from_later_calls() {
+    let mut bench = Bench::new(once().idle(MINUTE));
+    let mut standing = bench.link.call(Call::listen(Context::default()));
+    let listened = bench.see().await;
+    listened.question(7);
+    is_asked(&mut standing).await;
+    let mut reply = bench.call(1);
+    let _seen = bench.see().await;
+    let started = Instant::now();
+    assert_eq!(failure(&mut reply).await, CallError::unknown(Reason::TimedOut(MINUTE)));
+    assert_eq!(started.elapsed(), MINUTE);
+}
+
+#[tokio::test(start_paused = true)]
 async fn who_thinks_holds_up_nobody() {
     let mut bench = Bench::new(once().bounds(1, 8));
     let mut thinks = bench.call(1);
