@@ -256,16 +256,17 @@ fn error_for(message: &Message, error: ErrorObject) -> Message {
     Message::error_of(Some(&id), &error)
 }
 
-/// A failure as those may see it whose session is not the one with the server: that theirs has ended would be wrong. A server that
-/// has refused a call by 404, because it does not know the session, has not looked at it.
+/// A failure as those may see it whose session is not the one with the server: that theirs has ended would be wrong.
 fn of_the_pool(error: CallError) -> CallError {
     if *error.reason() != Reason::SessionEnded {
         return error;
     }
-    let reason = Reason::Ended("it has ended the session that calls shared".into());
     match error.outcome() {
-        Outcome::NotSent | Outcome::Answered => CallError::not_sent(reason),
-        Outcome::Unknown => CallError::unknown(reason),
+        // That is how a server refuses a session, and a new one's refusal is of the call.
+        Outcome::Answered => CallError::answered(Reason::Refused { status: 404, retry_after: None }),
+        outcome => {
+            CallError::new(Reason::Ended("it has ended the session that calls shared".into()), outcome)
+        }
     }
 }
 

@@ -7,7 +7,7 @@ use std::task::{Context as TaskContext, Poll, ready};
 
 use crossway_era::to_legacy::{self, Call, ClientFeatures, MAY_ASK, Question, Step};
 use crossway_proto::{Message, RequestId};
-use crossway_service::{CallError, Context, Outcome, Reply};
+use crossway_service::{CallError, Context, Outcome, Reason, Reply};
 use futures_core::Stream;
 use tokio::time::{Sleep, sleep};
 
@@ -267,12 +267,10 @@ impl CallReply {
     /// Handles a failure. A session that is gone is replaced by a new one, once, if the call was not sent to it, or the server has refused
     /// the call because it does not know the session.
     fn fail(&mut self, error: CallError) -> Option<CallError> {
-        let is_lost = super::is_the_end(&error);
-        let error = super::of_the_pool(error);
         if let Phase::Running(running) = &self.phase {
             running.lease.member.note_failure(&error);
         }
-        if is_lost && error.outcome() == Outcome::NotSent && !std::mem::replace(&mut self.was_lost, true) {
+        if was_missed(&error) && !std::mem::replace(&mut self.was_lost, true) {
             // Its place in the old session is free, for this call too.
             if let Phase::Running(running) = std::mem::replace(&mut self.phase, Phase::Over) {
                 running.lease.member.let_go(&self.cell);
@@ -284,7 +282,7 @@ impl CallReply {
             return None;
         }
         self.finish(Ended::Unanswered);
-        Some(error)
+        Some(super::of_the_pool(error))
     }
 
     /// Handles a message from the mailbox.
@@ -429,6 +427,16 @@ impl Drop for CallReply {
         if !matches!(self.phase, Phase::Over) {
             self.finish(Ended::Unanswered);
         }
+    }
+}
+
+/// Whether the session is gone, and the server has not looked at the call: it was not sent, or refused because the server does not know
+/// the session.
+fn was_missed(error: &CallError) -> bool {
+    match error.outcome() {
+        Outcome::NotSent => super::is_the_end(error),
+        Outcome::Answered => *error.reason() == Reason::SessionEnded,
+        Outcome::Unknown => false,
     }
 }
 
