@@ -42,6 +42,13 @@ pub const POOL_SWEEP: Duration = Duration::from_secs(15);
 /// compiled when they start take long.
 pub const OPEN_TIME: Duration = Duration::from_secs(30);
 
+/// For how long nothing at all may come from a server that was pinged after a call ended without an answer, until that session gets no new
+/// calls: 30 s. Servers that work through calls one by one answer when they have done one.
+pub const SILENT_TIME: Duration = Duration::from_secs(30);
+
+/// How long after a ping without an answer the next one is sent: 1 s. It doubles up to 30 s while none can be sent.
+pub const PING_PAUSE: Duration = Duration::from_secs(1);
+
 /// How many calls may wait for their clients' answers, at one upstream: 1,024, and no more than three quarters of the sessions that there may be: each
 /// holds one.
 pub const PARKED_CALLS: usize = 1024;

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crossway_era::to_legacy::{self, ClientFeatures, Level, Session};
 use crossway_proto::{Message, RequestId};
-use crossway_service::{Call, CallError, Context, ErrorText, Link, Origin, Reason, Reply};
+use crossway_service::{Call, CallError, Context, ErrorText, Link, Origin, Reason, Reply, SoleTask};
 use tokio::sync::{OnceCell, watch};
 use tokio::time::{Instant, timeout};
 
@@ -30,6 +30,10 @@ pub(super) struct Member {
     /// The number of failed openings, and the last one's error.
     failed: Mutex<(u64, Option<CallError>)>,
     is_dead: watch::Sender<bool>,
+    /// Whether the session gets no new calls, and ends with those that it has.
+    is_retired: AtomicBool,
+    /// The number of the server's messages.
+    heard: AtomicU64,
     /// Whether a call that may ask its client holds the session.
     is_leased: AtomicBool,
     /// Whether that call waits for its client.
@@ -41,6 +45,8 @@ pub(super) struct Member {
     pub(super) unfollowing: AtomicUsize,
     /// The number of calls that ended without an answer, and whose cancellation the server may not have seen yet.
     pub(super) unconfirmed_cancels: AtomicUsize,
+    /// The task that pings the server after calls ended without an answer.
+    pub(super) pinging: SoleTask,
     /// Whether the client has roots that can be asked for, and the server continues without an answer.
     may_keep_roots: AtomicBool,
     /// The number of requests sent to the server.
@@ -65,7 +71,7 @@ pub(super) struct State {
     pub(super) followed: HashMap<String, bool>,
     /// The task that updates the subscriptions once it has its turn.
     pub(super) next_to_follow: Option<Following>,
-    /// The number of ended calls whose cancellation the server has not confirmed in time.
+    /// The number of ended calls whose cancellation the server has not confirmed, and during which it may have logged.
     pub(super) unheard: usize,
     /// Calls that can take messages outside of all calls.
     pub(super) takers: Vec<Taker>,
@@ -90,12 +96,15 @@ impl Member {
             opened: OnceCell::new(),
             failed: Mutex::default(),
             is_dead: watch::Sender::new(false),
+            is_retired: AtomicBool::new(false),
+            heard: AtomicU64::new(0),
             is_leased: AtomicBool::new(false),
             is_parked: AtomicBool::new(false),
             in_use: AtomicUsize::new(0),
             busy: AtomicUsize::new(0),
             unfollowing: AtomicUsize::new(0),
             unconfirmed_cancels: AtomicUsize::new(0),
+            pinging: SoleTask::default(),
             requests: AtomicU64::new(0),
             strays,
             audience,
@@ -172,6 +181,7 @@ impl Member {
         let mut reply = self.send(request);
         while let Some(message) = reply.next().await {
             let message = message?;
+            self.note_heard();
             if message.is_response() {
                 return Ok(message);
             }
@@ -272,6 +282,32 @@ impl Member {
         }
     }
 
+    /// Gives the session no new calls: it ends after those that it has.
+    pub(super) fn retire(&self) {
+        self.is_retired.store(true, Ordering::SeqCst);
+        self.kill_if_done();
+    }
+
+    pub(super) fn is_retired(&self) -> bool {
+        self.is_retired.load(Ordering::SeqCst)
+    }
+
+    fn kill_if_done(&self) {
+        if self.busy.load(Ordering::SeqCst) == 0 && self.is_retired() {
+            self.kill();
+        }
+    }
+
+    /// Records a message of the server, as a sign of life.
+    pub(super) fn note_heard(&self) {
+        self.heard.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// The number of messages that the server has sent.
+    pub(super) fn heard(&self) -> u64 {
+        self.heard.load(Ordering::Relaxed)
+    }
+
     pub(super) fn kill(&self) {
         self.is_dead.send_replace(true);
     }
@@ -341,7 +377,8 @@ impl Lease {
     /// From now on the hold is a listener's: the server notices nothing of it but its [resources](Audience).
     pub(super) fn listens(&mut self) {
         if std::mem::replace(&mut self.is_busy, false) {
-            self.member.busy.fetch_sub(1, Ordering::AcqRel);
+            self.member.busy.fetch_sub(1, Ordering::SeqCst);
+            self.member.kill_if_done();
         }
     }
 

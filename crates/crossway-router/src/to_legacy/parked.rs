@@ -41,7 +41,7 @@ impl Parked {
         self.lease.member.refuse_rest(&self.cell, false);
         drop(self.reply);
         if self.owner.is_many() {
-            self.lease.settle();
+            self.lease.settle(true);
         }
     }
 }

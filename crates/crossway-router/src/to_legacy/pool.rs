@@ -221,7 +221,8 @@ impl Pool {
             if hold == Hold::Exclusive && group.turns.are_waited_for() {
                 return Ok(Turn::Later(Arc::clone(&group.turns)));
             }
-            if let Some(lease) = group.members.iter().find_map(lease) {
+            let mut in_service = group.members.iter().filter(|member| !member.is_retired());
+            if let Some(lease) = in_service.find_map(lease) {
                 return Ok(Turn::Now(lease));
             }
             if hold != Hold::ExclusiveOverdue && group.working() >= self.options.at_once.max(1) {
@@ -255,7 +256,7 @@ impl Pool {
         let groups = state.groups.values();
         let groups = groups.filter(|group| Arc::ptr_eq(&group.audience, &member.audience));
         let members = groups.flat_map(|group| &group.members);
-        members.filter(|member| member.session().is_some()).cloned().collect()
+        members.filter(|member| member.session().is_some() && !member.is_retired()).cloned().collect()
     }
 
     pub(super) async fn discover(self: &Arc<Self>, message: &Message, context: &Context) -> Reply {
@@ -410,7 +411,12 @@ impl State {
     /// Takes dead sessions out.
     fn bury(&mut self, key: &Key) {
         if self.groups.get(key).is_some_and(|group| group.members.iter().any(|member| member.is_dead())) {
-            self.take_out(|other, member| other == key && member.is_dead());
+            for member in self.take_out(|other, member| other == key && member.is_dead()) {
+                // A server that answers nothing does not notice by itself that nobody uses it.
+                if member.is_retired() {
+                    tokio::spawn(member.link.close());
+                }
+            }
         }
     }
 

@@ -53,8 +53,10 @@ enum Phase {
 enum Ended {
     /// By the server.
     Answered,
-    /// In another way: the server may still be at work.
-    Unanswered,
+    /// By time or by its client: the server may still be at work, or hang.
+    GivenUp,
+    /// In another way.
+    Failed,
 }
 
 struct Running {
@@ -202,7 +204,7 @@ impl CallReply {
             }
             Step::Refuse(to_client, to_server) => {
                 member.tell(to_server);
-                self.finish(Ended::Unanswered);
+                self.finish(Ended::Failed);
                 ControlFlow::Break(Some(Ok(to_client)))
             }
             Step::Park(question) => {
@@ -258,8 +260,8 @@ impl CallReply {
             }
             // The cancellation goes to the server before any other request.
             drop(reply);
-            if ended == Ended::Unanswered && self.owner.is_many() {
-                lease.settle();
+            if !was_answered && self.owner.is_many() {
+                lease.settle(ended == Ended::GivenUp);
             }
         }
     }
@@ -281,7 +283,8 @@ impl CallReply {
             self.phase = self.begin();
             return None;
         }
-        self.finish(Ended::Unanswered);
+        let is_late = matches!(error.reason(), Reason::TimedOut(_));
+        self.finish(if is_late { Ended::GivenUp } else { Ended::Failed });
         Some(super::of_the_pool(error))
     }
 
@@ -329,7 +332,7 @@ impl CallReply {
             Poll::Ready(Some(Ok(message))) => Poll::Ready(self.heard(message)),
             Poll::Ready(Some(Err(error))) => Poll::Ready(self.failed(error)),
             Poll::Ready(None) => {
-                self.finish(Ended::Unanswered);
+                self.finish(Ended::GivenUp);
                 Poll::Ready(ControlFlow::Break(None))
             }
         }
@@ -352,6 +355,7 @@ impl CallReply {
     /// Handles a message of the call's own stream.
     fn heard(&mut self, message: Message) -> Next {
         let Phase::Running(running) = &mut self.phase else { return LOOK };
+        running.lease.member.note_heard();
         if message.is_request() && !running.call.may_ask() {
             let id = id_of(&message);
             return match running.lease.member.keep_for_later(message) {
@@ -408,7 +412,7 @@ impl Stream for CallReply {
             }
             let next = match (this.cell.look(cx), &this.phase) {
                 (Found::Ended(error), _) => {
-                    this.finish(Ended::Unanswered);
+                    this.finish(Ended::GivenUp);
                     ControlFlow::Break(error.map(Err))
                 }
                 (Found::Message(message), _) => this.found(*message),
@@ -425,7 +429,7 @@ impl Stream for CallReply {
 impl Drop for CallReply {
     fn drop(&mut self) {
         if !matches!(self.phase, Phase::Over) {
-            self.finish(Ended::Unanswered);
+            self.finish(Ended::GivenUp);
         }
     }
 }

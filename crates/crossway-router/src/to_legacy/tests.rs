@@ -13,6 +13,7 @@ mod programs;
 mod roots;
 mod shared;
 mod sharing;
+mod silent;
 mod standing;
 mod turns;
 mod url_elicitation;

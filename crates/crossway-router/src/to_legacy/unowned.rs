@@ -132,6 +132,7 @@ impl Member {
 pub(super) async fn attend(member: Weak<Member>, mut listening: Reply) {
     while let Some(Ok(message)) = listening.next().await {
         let Some(member) = member.upgrade() else { return };
+        member.note_heard();
         member.unowned(message);
     }
     if let Some(member) = member.upgrade() {
