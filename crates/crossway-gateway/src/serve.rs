@@ -240,6 +240,11 @@ pub(crate) struct Maker {
 }
 
 impl Maker {
+    /// Leaves it to each upstream's guard to end calls that are silent. Returns after how long.
+    pub(crate) fn leave_timeout(&mut self) -> Duration {
+        std::mem::take(&mut self.timeout)
+    }
+
     /// For faces that nobody reaches.
     pub(crate) fn unserved(hosts: AllowedHosts, origins: AllowedOrigins) -> Self {
         Self {

@@ -96,6 +96,25 @@ fn several_servers_are_merged_and_each_is_alone_below_its_name() {
     }
 }
 
+#[cfg(unix)]
+#[test]
+fn a_server_that_answers_nothing_gets_no_calls_for_a_while() {
+    let dir = tempfile::tempdir().unwrap();
+    let demo = Serving::start(&["demo", "--era", "legacy"]);
+    let servers = file(&dir, &format!(r#""hangs": {{ "url": "{}" }}"#, demo.url("/mcp")));
+    let bridge = Serving::start(&["bridge", "--timeout", "1", "--config", &servers]);
+    eventually("the server is there", || list(&bridge, "/hangs/mcp").contains(r#""name":"echo""#));
+    let session = bridge.open_at("/hangs/mcp");
+    demo.signal("STOP");
+    let call = r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"echo","arguments":{"message":"m"}}}"#;
+    eventually("calls fail at once", || {
+        let answer = bridge.post_at("/hangs/mcp", call, Some(&session));
+        let is_late = answer.contains("-31002");
+        assert!(is_late || answer.contains("-31001") && answer.contains("retryAfterSeconds"), "{answer}");
+        !is_late
+    });
+}
+
 #[test]
 fn a_changed_file_is_taken_up_and_a_broken_one_changes_nothing() {
     let dir = tempfile::tempdir().unwrap();

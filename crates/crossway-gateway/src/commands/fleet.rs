@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crossway_openapi::face::{self, Directory, OpenApi};
 use crossway_router::guard::GuardOptions;
@@ -62,7 +63,8 @@ impl Fleet {
     pub(crate) async fn serve(&mut self, bound: BoundListener) -> Result<(), RunError> {
         // Nobody is known to a bridge: all clients see the same.
         let router = Router::new(RouterOptions::default().same_for_all());
-        let maker = bound.maker(false);
+        let mut maker = bound.maker(false);
+        let idle = maker.leave_timeout();
         // A session at the root is made of what its client said alone, so any process can take it on.
         let handles = self.keyring.clone().map(|keyring| SealedSessions::new(keyring, "/mcp"));
         let tools = maker.tools();
@@ -70,7 +72,7 @@ impl Fleet {
         let root = maker.pair_with(Arc::new(FromLegacy::new(router.clone())), handles);
         let faces = Faces::telling_names(root.with_tools(Some(Tools::Many(directory.clone()))));
         let mcp = Some((router, faces.clone()));
-        let running = Running { maker, tools, directory, mcp, members: Vec::new() };
+        let running = Running { maker, idle, tools, directory, mcp, members: Vec::new() };
         self.run(running, bound, faces, MaybeTls::Plain).await
     }
 
@@ -85,8 +87,9 @@ impl Fleet {
         let faces = Faces::new(Pair::of_tools(Tools::Many(directory.clone())));
         // What is said of all is the first page's; each server's says what the server says of itself.
         let of_each = tools.info(None, None, None);
-        let maker = bound.maker(false);
-        let running = Running { maker, tools: of_each, directory, mcp: None, members: Vec::new() };
+        let mut maker = bound.maker(false);
+        let idle = maker.leave_timeout();
+        let running = Running { maker, idle, tools: of_each, directory, mcp: None, members: Vec::new() };
         self.run(running, bound, faces, door).await
     }
 
@@ -134,6 +137,8 @@ impl Fleet {
 /// The servers as they are served.
 struct Running {
     maker: Maker,
+    /// How long a call may be silent.
+    idle: Duration,
     /// How the OpenAPI face of each behaves.
     tools: face::Config,
     directory: Directory,
@@ -177,7 +182,7 @@ impl Running {
 
     fn start(&self, server: Server) -> (Member, Router) {
         let name = server.name.clone();
-        let guard = GuardOptions::new().name(name.as_str());
+        let guard = GuardOptions::new().name(name.as_str()).idle(self.idle);
         let only = tools::empty();
         let routers = [Some(only.clone()), self.mcp.as_ref().map(|(router, _)| router.clone())];
         let (member, modern, any_era) = Member::start(
