@@ -15,8 +15,10 @@ use crossway_service::Upstream;
 use crossway_streamable_http::server::http::{HttpLimits, HttpService, Listeners, serve_with};
 use crossway_streamable_http::server::{Config, Limits, StreamableHttp};
 use futures_util::FutureExt as _;
+use futures_util::future::{join, select};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
 
 use crate::banner;
 use crate::config::file::LimitsFile;
@@ -329,20 +331,20 @@ pub(crate) enum Ending {
 }
 
 /// Serves faces, behind what decides who gets to them, until asked to end, which `ending` is told first. Calls in flight may finish
-/// within the drain time then. `named` are the servers that are below their names.
+/// within the drain time then; the rest is for [`Drained::close`]. `named` are the servers that are below their names.
 ///
 /// # Errors
 ///
 /// When the URLs can't be printed.
-pub(crate) async fn run(
+pub(crate) async fn run<E: FnMut(Ending)>(
     bound: BoundListener,
     faces: Faces,
     edge: impl HttpService<Body: http_body::Body<Data = Bytes>>,
     door: MaybeTls,
-    mut ending: impl FnMut(Ending),
+    mut ending: E,
     name: &str,
     named: &[String],
-) -> Result<(), ServeError> {
+) -> Result<Drained<E>, ServeError> {
     let BoundListener {
         listeners,
         hosts,
@@ -387,16 +389,33 @@ pub(crate) async fn run(
             true
         }
     };
-    let closing = faces.close().shared();
-    if is_cut_off {
-        ending(Ending::CutsOff);
-        // Calls get their outcome from the faces, and connections have to be there for it.
-        let told = futures_util::future::join(closing.clone(), &mut server);
-        let _ = tokio::time::timeout(LAST_ANSWERS, told).await;
-        server.abort();
+    Ok(Drained { faces, server, is_cut_off, ending })
+}
+
+/// What is left to end when calls in flight have had their time.
+#[must_use]
+pub(crate) struct Drained<E> {
+    faces: Faces,
+    server: JoinHandle<()>,
+    is_cut_off: bool,
+    ending: E,
+}
+
+impl<E: FnMut(Ending)> Drained<E> {
+    /// Cancels the calls that are still in flight, and ends all sessions and `upstreams` at once: the time that one takes to end is no
+    /// other's.
+    pub(crate) async fn close(mut self, upstreams: impl Future<Output = ()>) {
+        let closing = self.faces.close().shared();
+        if self.is_cut_off {
+            (self.ending)(Ending::CutsOff);
+            // Calls get their outcome from the faces, and connections have to be there for it.
+            let sessions = closing.clone().then(|()| std::future::pending::<()>());
+            let told = select(&mut self.server, Box::pin(sessions));
+            let _ = tokio::time::timeout(LAST_ANSWERS, told).await;
+            self.server.abort();
+        }
+        join(closing, upstreams).await;
     }
-    closing.await;
-    Ok(())
 }
 
 /// Prints where the server is: for programs, and for people more than that.
@@ -409,4 +428,50 @@ fn tell(
     let text = text(&banner::base(address, is_secure), out.is_terminal());
     out.write_all(text.as_bytes())?;
     out.flush()
+}
+
+#[cfg(test)]
+mod tests {
+    use crossway_service::{Call, Closing, Connection, Link, Reply, Scope};
+    use tokio::sync::Barrier;
+
+    use super::*;
+    use crate::tools::Tools;
+
+    /// An upstream whose links end when another upstream does, and not before.
+    struct Together(Arc<Barrier>);
+
+    impl Upstream for Together {
+        fn connect(&self, _: Scope) -> Link {
+            Link::new(Together(Arc::clone(&self.0)))
+        }
+    }
+
+    impl Connection for Together {
+        fn call(&self, _: Call) -> Reply {
+            Reply::accepted()
+        }
+
+        fn close(&self) -> Closing {
+            let barrier = Arc::clone(&self.0);
+            Box::pin(async move {
+                barrier.wait().await;
+            })
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn sessions_and_upstreams_end_at_once() {
+        for is_cut_off in [false, true] {
+            let barrier = Arc::new(Barrier::new(2));
+            let face = face::OpenApi::new(Arc::new(Together(Arc::clone(&barrier))), face::Config::new());
+            let faces = Faces::new(Pair::of_tools(Tools::One(face)));
+            let server = tokio::spawn(std::future::pending());
+            let drained = Drained { faces, server, is_cut_off, ending: |_| {} };
+            let closed = drained.close(async {
+                barrier.wait().await;
+            });
+            tokio::time::timeout(Duration::from_secs(60), closed).await.expect("an end");
+        }
+    }
 }

@@ -41,8 +41,7 @@ async fn run(args: BridgeArgs) -> Result<(), RunError> {
                 ToLegacyOptions::shared_by(SharedBy::Everyone),
             );
             let tools = Arc::new(alone(&name, &any_era.modern()));
-            serve_with_tools(bound, any_era, Some(tools), &name, false).await?;
-            connected.close().await;
+            serve_with_tools(bound, any_era, Some(tools), &name, false, connected.close()).await?;
         }
         BridgePlan::Many { file, servers, keyring } => {
             // A file that can't be used is told before anything is bound.

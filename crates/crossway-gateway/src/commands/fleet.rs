@@ -3,6 +3,7 @@
 mod file;
 
 use std::collections::BTreeSet;
+use std::convert::Infallible;
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -107,17 +108,17 @@ impl Fleet {
         let names: Vec<String> = running.members.iter().map(|(member, _)| member.name().to_owned()).collect();
         let (file, fixed) = (self.file.take(), self.fixed.clone());
         let watching = async {
-            let Some(mut file) = file else { return std::future::pending().await };
+            let Some(mut file) = file else { return std::future::pending::<Infallible>().await };
             loop {
                 let listed = file.changed(&fixed).await;
                 running.apply(all(listed, &fixed));
             }
         };
-        tokio::select! {
+        let served = tokio::select! {
             served = run(bound, faces.clone(), Edge::open(faces), door, |_| {}, "crossway", &names) => served?,
-            () = watching => {}
-        }
-        running.close().await;
+            never = watching => match never {},
+        };
+        served.close(running.close()).await;
         Ok(())
     }
 

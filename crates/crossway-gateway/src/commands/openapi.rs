@@ -168,8 +168,8 @@ async fn serve(args: OpenApiArgs) -> Result<(), RunError> {
     let upstream = Arc::new(alone("mcp", &modern));
     let face = bound.maker(false).tools_of(upstream, tools);
     let faces = Faces::new(Pair::of_tools(Tools::One(face)));
-    run(bound, faces.clone(), Edge::open(faces), door, |_| {}, "mcp", &[]).await?;
-    connected.close().await;
+    let served = run(bound, faces.clone(), Edge::open(faces), door, |_| {}, "mcp", &[]).await?;
+    served.close(connected.close()).await;
     Ok(())
 }
 

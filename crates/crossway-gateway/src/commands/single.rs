@@ -22,19 +22,22 @@ pub async fn serve(
     name: &str,
     is_embedded: bool,
 ) -> Result<(), ServeError> {
-    serve_with_tools(bound, upstream, None, name, is_embedded).await
+    serve_with_tools(bound, upstream, None, name, is_embedded, std::future::ready(())).await
 }
 
-/// The same, and the tools of `tools` as OpenAPI.
+/// The same, and the tools of `tools` as OpenAPI. `ends` ends the upstream, beside the sessions.
 pub(crate) async fn serve_with_tools(
     bound: BoundListener,
     upstream: impl Upstream,
     tools: Option<Arc<dyn Upstream>>,
     name: &str,
     is_embedded: bool,
+    ends: impl Future<Output = ()>,
 ) -> Result<(), ServeError> {
     let maker = bound.maker(is_embedded);
     let tools = tools.map(|tools| Tools::One(maker.tools_of(tools, maker.tools().name(name))));
     let faces = Faces::new(maker.pair(Arc::new(upstream)).with_tools(tools));
-    run(bound, faces.clone(), Edge::open(faces), MaybeTls::Plain, |_| {}, name, &[]).await
+    let served = run(bound, faces.clone(), Edge::open(faces), MaybeTls::Plain, |_| {}, name, &[]).await;
+    served?.close(ends).await;
+    Ok(())
 }

@@ -1,5 +1,7 @@
 //! Runs `crossway serve`: starts what it needs, takes up changed configs, and ends in order.
 
+use std::convert::Infallible;
+
 use crossway_layers::audit::AuditLog;
 use futures_util::FutureExt as _;
 use tokio::sync::{oneshot, watch};
@@ -50,11 +52,15 @@ pub(super) async fn serve(prepared: Prepared) -> Result<(), RunError> {
             () = reloading.run(&mut gateway) => {}
         }
     };
-    tokio::select! {
+    let beside_serving = async {
+        tokio::join!(watching, alive, keys);
+        std::future::pending::<Infallible>().await
+    };
+    let served = tokio::select! {
         served = run(bound, faces, edge, MaybeTls::of(tls), ending, "crossway", &names) => served?,
-        () = async { tokio::join!(watching, alive, keys); } => {}
-    }
-    gateway.close().await;
+        never = beside_serving => match never {},
+    };
+    served.close(gateway.close()).await;
     beside.end().await;
     Ok(())
 }
