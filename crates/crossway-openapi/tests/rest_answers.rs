@@ -7,7 +7,7 @@ mod support;
 
 use bytes::Bytes;
 use crossway_openapi::rest::{Api, ApiOptions, Document, RestUpstream};
-use crossway_openapi::{CallOptions, limits};
+use crossway_openapi::{Attached, CallOptions, limits};
 use http::{Request, Response};
 use serde_json::{Value, json};
 
@@ -161,4 +161,36 @@ async fn of_an_answer_that_is_too_long_it_is_told_that_it_was_done() {
         let result = call(&upstream, tool, json!({ "id": "long" })).await;
         assert_eq!((&result["isError"], text(&result)), (&json!(true), wanted), "{tool}");
     }
+}
+
+#[tokio::test]
+async fn an_error_that_repeats_the_callers_credentials_does_not_tell_them() {
+    let fake = Fake::start(|request| {
+        let key = request.headers()["x-key"].to_str().unwrap();
+        let said = format!("got {} with {key}", request.uri());
+        match wanted(request) {
+            "bad" => answer(400, "text/plain", said),
+            "broken" => answer(500, "application/json", json!({ "error": said }).to_string()),
+            "long" => answer(400, "text/plain", "x".repeat(limits::ERROR_BYTES - 10) + key),
+            "elsewhere" => located(201, &format!("/things/{key}?key=of-tenant-2")),
+            "picture" => answer(200, &format!("image/{key}"), "bytes"),
+            _ => answer(200, "text/plain", said),
+        }
+    })
+    .await;
+    let document = Document::parse(DOCUMENT.as_bytes()).unwrap();
+    let api = Api::new(&document, &ApiOptions::new().server(fake.url.as_str())).unwrap();
+    let attached = Attached::new().header("X-Key", "s3cr3t-of-tenant").unwrap().query("key", "of+tenant 2");
+    let upstream = RestUpstream::new(api, CallOptions::new().attached(attached));
+    let said = async |id: &str| text(&call(&upstream, "change", json!({ "id": id })).await).to_owned();
+    let told = |id: &str| format!("got /things/{id}?key=[secret] with [secret]");
+    assert_eq!(said("bad").await, format!("HTTP 400 Bad Request: {}", told("bad")));
+    let told = json!({ "error": told("broken") });
+    assert_eq!(said("broken").await, format!("HTTP 500 Internal Server Error: {told}"));
+    assert!(said("long").await.ends_with("x[secret] [cut]"));
+    let elsewhere = said("elsewhere").await;
+    assert_eq!(elsewhere, "HTTP 201 Created, without a body; it is at /things/[secret]");
+    assert_eq!(said("picture").await, "bytes");
+    // What an API answers in success is the tool's result.
+    assert_eq!(said("fine").await, "got /things/fine?key=of%2Btenant%202 with s3cr3t-of-tenant");
 }

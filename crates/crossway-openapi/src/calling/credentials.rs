@@ -4,6 +4,8 @@ use std::fmt;
 
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 
+use super::secrets::Secrets;
+
 /// Headers and query parameters that every request carries: an API's keys and tokens. `Debug` does not show them.
 ///
 /// ```
@@ -91,6 +93,11 @@ impl Attached {
             let of = pair.split(|byte| *byte == b'=').next();
             of.is_some_and(|of| of.trim_ascii().eq_ignore_ascii_case(name.as_bytes()))
         })
+    }
+
+    /// What of this may not come back in an error.
+    pub(super) fn secrets(&self) -> Secrets {
+        Secrets::of(&self.headers, self.query.iter().map(|(_, value)| value.as_str()))
     }
 
     pub(crate) fn put_headers(&self, headers: &mut HeaderMap) {

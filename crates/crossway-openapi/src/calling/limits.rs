@@ -17,6 +17,12 @@ pub const CALL_TIME: Duration = Duration::from_secs(60);
 pub const ANSWER_BYTES: usize = 1 << 20;
 /// How much of what an error says is passed on: 8 KiB. What is wrong is said at its beginning.
 pub const ERROR_BYTES: usize = 8 << 10;
+/// The shortest secret that is taken out of errors that repeat it: 4 bytes. Shorter ones are in many words.
+pub const REDACTED_LEAST: usize = 4;
+/// The shortest word of a header of several words that is taken for a secret by itself: 8 bytes. Shorter ones are names.
+pub const REDACTED_WORD_LEAST: usize = 8;
+/// How many bytes are compared to find secrets in an error: 1,048,576, a millisecond or two. What is behind that is cut.
+pub const REDACTING_STEPS: usize = 1 << 20;
 /// How long a path may be that an answer says where something is, for it to be told: 1 KiB. Ids are at the end of paths, and short.
 pub const LOCATION_BYTES: usize = 1 << 10;
 /// The longest time that an API may tell us to wait: an hour.

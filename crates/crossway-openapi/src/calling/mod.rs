@@ -8,6 +8,7 @@ pub mod limits;
 mod numbers;
 mod options;
 mod result;
+mod secrets;
 
 use std::time::{Duration, Instant, SystemTime};
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 use crossway_service::{CallError, Context};
 
 use super::client::{Incoming, Outgoing};
+use super::secrets::Secrets;
 use super::{Attached, HttpClient, left, limits};
 
 /// How tools make their requests: the client, the caller's credentials, and limits.
@@ -12,6 +13,7 @@ use super::{Attached, HttpClient, left, limits};
 pub struct CallOptions {
     client: HttpClient,
     pub(crate) attached: Attached,
+    secrets: Secrets,
     time: Option<Duration>,
     answer_bytes: usize,
 }
@@ -21,6 +23,7 @@ impl Default for CallOptions {
         Self {
             client: HttpClient::default(),
             attached: Attached::default(),
+            secrets: Secrets::default(),
             time: None,
             answer_bytes: limits::ANSWER_BYTES,
         }
@@ -41,9 +44,10 @@ impl CallOptions {
         self
     }
 
-    /// Sets what every request carries: keys and tokens.
+    /// Sets what every request carries: keys and tokens. Where an error of the server repeats them, `[secret]` replaces them.
     #[must_use]
     pub fn attached(mut self, attached: Attached) -> Self {
+        self.secrets = attached.secrets();
         self.attached = attached;
         self
     }
@@ -69,8 +73,8 @@ impl CallOptions {
         usual: Duration,
         context: &Context,
     ) -> impl Future<Output = Result<Incoming, CallError>> + Send + use<> {
-        let (client, most) = (self.client.clone(), self.answer_bytes);
+        let (client, most, secrets) = (self.client.clone(), self.answer_bytes, self.secrets.clone());
         let time = left(self.time.unwrap_or(usual), context.deadline);
-        async move { client.send(request, time, most).await }
+        async move { Ok(secrets.taken_out(client.send(request, time, most).await?)) }
     }
 }
