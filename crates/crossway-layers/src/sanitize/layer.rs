@@ -17,7 +17,13 @@ pub struct SanitizeLayer {
 
 impl Default for SanitizeLayer {
     fn default() -> Self {
-        Self { bounds: Bounds { description: DESCRIPTION_CHARS, instructions: INSTRUCTIONS_CHARS } }
+        Self {
+            bounds: Bounds {
+                description: DESCRIPTION_CHARS,
+                instructions: INSTRUCTIONS_CHARS,
+                are_names_labels: false,
+            },
+        }
     }
 }
 
@@ -56,17 +62,21 @@ impl Stage for SanitizeLayer {
     type Pass = Option<Bounds>;
 
     fn enter(&self, call: &mut Call) -> Entry<Option<Bounds>> {
-        const TELLING: [&str; 6] = [
+        const TELLING: [&str; 7] = [
             "tools/list",
             "server/discover",
             "prompts/list",
             "resources/list",
             "resources/templates/list",
+            "prompts/get",
             "initialize",
         ];
-        let tells =
-            call.request().is_some_and(|request| TELLING.iter().any(|method| request.is_method(method)));
-        Entry::Pass(tells.then_some(self.bounds))
+        let method =
+            call.request().and_then(|request| TELLING.iter().find(|method| request.is_method(method)));
+        // Resources have URIs, so that their names are labels.
+        let bounds =
+            |method: &&str| Bounds { are_names_labels: method.starts_with("resources/"), ..self.bounds };
+        Entry::Pass(method.map(bounds))
     }
 
     fn leave(bounds: Option<Bounds>, reply: Reply) -> Reply {

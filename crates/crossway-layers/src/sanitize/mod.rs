@@ -1,14 +1,16 @@
 //! Sanitizes texts of untrusted upstreams: bounds their length and removes invisible characters.
 //!
-//! In answers to `initialize`, `server/discover` and the four lists, each text named `description`, `title` or `instructions`, at
-//! any depth (argument schemas have descriptions too), loses
+//! In answers to `initialize`, `server/discover`, the four lists and `prompts/get`, each text named `description`, `title` or `instructions`,
+//! at any depth (argument schemas have descriptions too), loses what follows. So do the `name` of a resource or a template, which nothing is
+//! called by, and `name` and `version` in `serverInfo`:
 //!
 //! - control characters, except line breaks and tabs;
 //! - characters that change the direction of text (bidirectional marks, embeddings, overrides, isolates);
 //! - invisible characters that may hide text from people but not from models: tags, supplementary variation selectors, fillers and others;
 //! - everything beyond a maximum length.
 //!
-//! Everything else stays byte for byte, above all names: a tool is called by its name. Results of tools are not changed.
+//! Everything else stays byte for byte, above all names of tools and prompts, which are called by them, and values that arguments take (`enum`,
+//! `default`). Results of tools, contents of resources, messages of prompts and errors are not changed: they are what was asked for.
 //!
 //! This makes no server trustworthy: visible instructions may still mislead a model.
 

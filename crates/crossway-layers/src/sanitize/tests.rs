@@ -48,6 +48,42 @@ async fn texts_have_a_bound() {
 }
 
 #[tokio::test]
+async fn names_that_nothing_is_called_by_are_texts() {
+    for (method, list) in [("resources/list", "resources"), ("resources/templates/list", "resourceTemplates")]
+    {
+        let result = format!(r#"{{"{list}":[{{"uri":"x:\u202ea","name":"a\u202eb"}}]}}"#);
+        let left = format!(r#"{{"{list}":[{{"uri":"x:\u202ea","name":"ab"}}]}}"#);
+        assert_eq!(answer(SanitizeLayer::new(), method, &result).await, left);
+    }
+    let info = r#"{"name":"a\u202eb","version":"1\u202e","icons":[{"name":"\u202e"}],"n":"\u202e"}"#;
+    let left = r#"{"name":"ab","version":"1","icons":[{"name":"\u202e"}],"n":"\u202e"}"#;
+    for (method, member) in [
+        ("initialize", r#""serverInfo""#),
+        ("server/discover", r#""serverInfo""#),
+        ("server/discover", r#""io.modelcontextprotocol\/serverInfo" "#),
+        ("tools/list", r#""io.modelcontextprotocol/serverInfo""#),
+    ] {
+        let whole = |info| {
+            format!(
+                r#"{{"name":"\u202e","_meta":{{{member}: {info},"name":"\u202e"}},"tools":[{{"name":"\u202e"}}]}}"#
+            )
+        };
+        assert_eq!(answer(SanitizeLayer::new(), method, &whole(info)).await, whole(left), "{method}");
+    }
+    // Prompts are called by their names.
+    let prompts = r#"{"serverInfo":[],"prompts":[{"name":"\u202e","arguments":[{"name":"\u202e"}]}]}"#;
+    assert_eq!(answer(SanitizeLayer::new(), "prompts/list", prompts).await, prompts);
+}
+
+#[tokio::test]
+async fn a_prompts_description_is_a_text_and_its_messages_are_not() {
+    let result = r#"{"description":"a\u202eb","messages":[{"role":"user","content":{"type":"text","text":"\u202e"}}]}"#;
+    let left =
+        r#"{"description":"ab","messages":[{"role":"user","content":{"type":"text","text":"\u202e"}}]}"#;
+    assert_eq!(answer(SanitizeLayer::new(), "prompts/get", result).await, left);
+}
+
+#[tokio::test]
 async fn what_a_tool_answers_is_not_looked_at() {
     let result = r#"{"content":[{"type":"text","description":"\u202e"}]}"#;
     assert_eq!(answer(SanitizeLayer::new(), "tools/call", result).await, result);
@@ -100,7 +136,7 @@ proptest! {
     #[test]
     fn texts_alone_change_and_are_harmless_then(value in json(), most in 0_usize..6) {
         let value = json!({ "tools": value });
-        let bounds = text::Bounds { description: most, instructions: most };
+        let bounds = text::Bounds { description: most, instructions: most, are_names_labels: false };
         let before = value.to_string();
         let mut after = before.clone();
         for (span, with) in text::edits(before.as_bytes(), &bounds).unwrap().into_iter().rev() {

@@ -1,5 +1,6 @@
 //! Finds and sanitizes texts in JSON.
 
+use std::borrow::Cow;
 use std::ops::Range;
 
 /// The maximum lengths of texts, in characters.
@@ -7,7 +8,12 @@ use std::ops::Range;
 pub(crate) struct Bounds {
     pub(super) description: usize,
     pub(super) instructions: usize,
+    /// Whether members called `name` are texts: in lists of what is not asked for by its name.
+    pub(super) are_names_labels: bool,
 }
+
+/// The members, of results and of their `_meta`, that have a server's name and version.
+const SERVER_INFO: [&[u8]; 2] = [b"serverInfo", b"io.modelcontextprotocol/serverInfo"];
 
 /// Replaces the cut part of a text.
 const CUT: &str = "…";
@@ -17,6 +23,8 @@ pub(super) fn edits(json: &[u8], bounds: &Bounds) -> Option<Vec<(Range<usize>, S
     let mut edits = Vec::new();
     // The maximum length of the next value, if it is a text to check.
     let mut most: Option<usize> = None;
+    // Whether the next value is that of `serverInfo`; how deep it is at this place, and at the members of a `serverInfo`.
+    let (mut is_info, mut depth, mut depth_of_info) = (false, 0_usize, None::<usize>);
     let mut at = 0;
     while let Some(byte) = json.get(at) {
         match byte {
@@ -26,7 +34,9 @@ pub(super) fn edits(json: &[u8], bounds: &Bounds) -> Option<Vec<(Range<usize>, S
                 let is_name = next(json, end) == Some(b':');
                 match (is_name, most.take()) {
                     (true, _) => {
-                        most = bound(token, bounds);
+                        let name = name(token);
+                        is_info = SERVER_INFO.contains(&&*name);
+                        most = bound(&name, bounds, depth_of_info == Some(depth));
                         at = end + json[end..].iter().position(|byte| *byte == b':')?;
                     }
                     (false, Some(most)) => {
@@ -37,7 +47,18 @@ pub(super) fn edits(json: &[u8], bounds: &Bounds) -> Option<Vec<(Range<usize>, S
                 }
             }
             b' ' | b'\t' | b'\r' | b'\n' => {}
-            _ => most = None,
+            b'{' | b'[' => {
+                depth += 1;
+                most = None;
+                if std::mem::take(&mut is_info) && depth_of_info.is_none() {
+                    depth_of_info = Some(depth);
+                }
+            }
+            b'}' | b']' => {
+                depth_of_info = depth_of_info.filter(|of_info| *of_info != depth);
+                depth = depth.saturating_sub(1);
+            }
+            _ => (most, is_info) = (None, false),
         }
         at += 1;
     }
@@ -60,18 +81,21 @@ fn next(json: &[u8], from: usize) -> Option<u8> {
     json[from..].iter().copied().find(|byte| !matches!(byte, b' ' | b'\t' | b'\r' | b'\n'))
 }
 
-/// The maximum length of a text with this name; `None` for names of other members.
-fn bound(token: &[u8], bounds: &Bounds) -> Option<usize> {
-    let decoded: String;
-    let name = if token.contains(&b'\\') {
-        decoded = serde_json::from_slice(token).ok()?;
-        decoded.as_bytes()
-    } else {
-        &token[1..token.len() - 1]
-    };
+/// The name of a member. One with half a surrogate pair is none of those that matter.
+fn name(token: &[u8]) -> Cow<'_, [u8]> {
+    if token.contains(&b'\\') {
+        return Cow::Owned(serde_json::from_slice::<String>(token).unwrap_or_default().into_bytes());
+    }
+    Cow::Borrowed(&token[1..token.len() - 1])
+}
+
+/// The maximum length of a text with this name; `None` for names of other members. `is_info`: it is a member of `serverInfo`.
+fn bound(name: &[u8], bounds: &Bounds, is_info: bool) -> Option<usize> {
     match name {
         b"description" | b"title" => Some(bounds.description),
         b"instructions" => Some(bounds.instructions),
+        b"name" if is_info || bounds.are_names_labels => Some(bounds.description),
+        b"version" if is_info => Some(bounds.description),
         _ => None,
     }
 }

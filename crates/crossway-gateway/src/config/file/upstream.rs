@@ -44,8 +44,8 @@ pub struct UpstreamFile {
     /// What its tools' and prompts' names begin with at `/mcp`; its own name when nothing is said.
     #[schemars(length(min = 1, max = 64))]
     pub prefix: Option<String>,
-    /// Whether control and bidirectional characters are taken out of what the server tells models (instructions,
-    /// descriptions), and its length is bounded. It is when nothing is said, unless the server is trusted.
+    /// Whether control, bidirectional and invisible characters are taken out of what the server tells models of itself (instructions,
+    /// descriptions, titles, names of resources), and its length is bounded. It is when nothing is said, unless the server is trusted.
     pub sanitize: Option<bool>,
     /// Whether clients get the server's instructions.
     pub instructions: bool,
