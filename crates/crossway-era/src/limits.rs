@@ -22,3 +22,6 @@ pub const SUBSCRIBED_URI: usize = 8 << 10;
 
 /// The longest protocol version that is repeated in a refusal: 64 bytes. Those that exist have ten.
 pub const VERSION_BYTES: usize = 64;
+
+/// The most characters of what a server says when it opens no session that errors repeat: 200. They go into logs, and a server may say megabytes.
+pub const REFUSAL_CHARS: usize = 200;

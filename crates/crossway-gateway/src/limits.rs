@@ -52,3 +52,6 @@ pub(crate) const SERVERS_FILE_LOOK: Duration = Duration::from_secs(1);
 
 /// Bytes of a file of servers: 4 MiB. A file with more than that is another one.
 pub(crate) const SERVERS_FILE_BYTES: u64 = 4 << 20;
+
+/// How many characters of what a server or an API's document says go into a line of the log or of a command: 200.
+pub(crate) const EXCERPT_CHARS: usize = 200;

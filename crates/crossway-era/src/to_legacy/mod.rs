@@ -25,7 +25,7 @@ pub(crate) mod results;
 mod url_elicitation;
 
 use bytes::Bytes;
-use crossway_proto::{ErrorCode, ErrorObject, Message, Outcome, Part, RequestId, Revision};
+use crossway_proto::{ErrorCode, ErrorObject, Message, Outcome, Part, RequestId, Revision, excerpt};
 use serde_json::{Map, Value};
 
 pub use accept::check;
@@ -36,6 +36,7 @@ pub use url_elicitation::url_elicitation_refused;
 
 use crate::capabilities::without_null;
 use crate::keys::{self, TASK};
+use crate::limits;
 use crate::messages::{answer, empty, error_for};
 
 /// The methods in whose course a server may send requests (2026-07-28, basic/patterns/mrtr, Supported Requests).
@@ -75,14 +76,14 @@ pub struct Session {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum OpenError {
-    /// The server refused.
+    /// The server refused: the beginning of what it says, [printable](crossway_proto::printable).
     #[error("the server refuses a session: {0}")]
     Refused(String),
     /// The answer lacks a member or can't be read.
     #[error("the server's answer to initialize has no {0}")]
     Incomplete(&'static str),
-    /// The server chose a revision that is not a known legacy one.
-    #[error("the server speaks revision {0:?}, which is not known")]
+    /// The server chose a revision that is not a known legacy one: the beginning of its name, [printable](crossway_proto::printable).
+    #[error("the server speaks revision \"{0}\", which is not known")]
     UnknownRevision(String),
 }
 
@@ -107,9 +108,8 @@ impl Session {
     pub fn opened(answer: &Message) -> Result<Self, OpenError> {
         if let Some(error) = answer.error() {
             let error: Value = serde_json::from_slice(error).unwrap_or_default();
-            return Err(OpenError::Refused(
-                error["message"].as_str().unwrap_or("without a reason").to_owned(),
-            ));
+            let why = error["message"].as_str().unwrap_or("without a reason");
+            return Err(OpenError::Refused(excerpt(why, limits::REFUSAL_CHARS)));
         }
         let version = answer.initialize_version().ok_or(OpenError::Incomplete("protocolVersion"))?;
         let revision = Revision::parse(&version).filter(|revision| revision.is_legacy());
@@ -119,7 +119,8 @@ impl Session {
         let info = copy("serverInfo").ok_or(OpenError::Incomplete("serverInfo"))?;
         let meta = [b"{\"", keys::SERVER_INFO.as_bytes(), b"\":", &info[..], b"}"].concat().into();
         Ok(Self {
-            revision: revision.ok_or_else(|| OpenError::UnknownRevision(version.into_owned()))?,
+            revision: revision
+                .ok_or_else(|| OpenError::UnknownRevision(excerpt(&version, limits::REFUSAL_CHARS)))?,
             capabilities: capabilities.map(without_null).ok_or(OpenError::Incomplete("capabilities"))?,
             info,
             meta,

@@ -108,6 +108,16 @@ fn what_opens_no_session_says_why() {
     ] {
         assert_eq!(Session::opened(&message(answer)).unwrap_err().to_string(), why);
     }
+    // What servers say goes into logs.
+    for answer in [
+        r#"{"jsonrpc":"2.0","id":0,"error":{"code":1,"message":"EVIL"}}"#,
+        r#"{"jsonrpc":"2.0","id":0,"result":{"protocolVersion":"EVIL","capabilities":{},"serverInfo":{}}}"#,
+    ] {
+        let answer = answer.replace("EVIL", &(r"\n\u001b[2J\u202e".to_owned() + &"x".repeat(100_000)));
+        let why = Session::opened(&message(&answer)).unwrap_err().to_string();
+        assert!(why.contains(r"\n\u001b[2J\u202exx") && why.contains("xx [cut]"), "{why}");
+        assert!(why.len() < 300 && !why.contains(crossway_proto::is_misread), "{why:?}");
+    }
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use std::io::{self, Write};
 
+use crossway_proto::printable_lines;
 use serde::Serialize;
 
 use crate::args::{CheckArgs, CheckFormat};
@@ -79,5 +80,5 @@ fn json(findings: &[Finding], usable: bool, out: &mut impl Write) -> io::Result<
         })
         .collect();
     let told = serde_json::json!({ "usable": usable, "findings": findings });
-    writeln!(out, "{told:#}")
+    writeln!(out, "{}", printable_lines(&format!("{told:#}")))
 }

@@ -4,7 +4,7 @@ use std::io::{self, IsTerminal as _};
 use std::pin::pin;
 use std::sync::Arc;
 
-use crossway_proto::Kind;
+use crossway_proto::{Kind, printable};
 use crossway_router::Reinitialize;
 use crossway_router::guard::IdleTimeout;
 use crossway_service::{Ask, Call, CallError, Connection, ErrorText, Link, Reason, Reply, Scope, Upstream};
@@ -63,8 +63,8 @@ async fn tell(client: OwnStdio, error: &DetectError, signals: &mut Signals) -> R
     if io::stdin().is_terminal() {
         return Ok(());
     }
-    let told =
-        tokio::time::timeout(FIRST_REQUEST, serve(client, Unreachable(told(error).into()), signals)).await;
+    let why = Unreachable(printable(&told(error)).into());
+    let told = tokio::time::timeout(FIRST_REQUEST, serve(client, why, signals)).await;
     told.unwrap_or(Ok(()))
 }
 

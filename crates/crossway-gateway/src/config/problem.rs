@@ -3,6 +3,8 @@
 use std::fmt;
 use std::path::PathBuf;
 
+use crossway_proto::printable;
+
 use super::file::in_words;
 use super::nearest::nearest;
 
@@ -42,15 +44,15 @@ pub struct Finding {
 
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.file.display())?;
+        write!(f, "{}", printable(&self.file.to_string_lossy()))?;
         if let Some((line, column)) = self.at {
             write!(f, ":{line}:{column}")?;
         }
         write!(f, ": {}: ", self.severity)?;
         if !self.path.is_empty() {
-            write!(f, "{}: ", self.path)?;
+            write!(f, "{}: ", printable(&self.path))?;
         }
-        f.write_str(&self.message())
+        f.write_str(&printable(&self.message()))
     }
 }
 

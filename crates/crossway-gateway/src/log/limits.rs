@@ -6,6 +6,13 @@ use std::time::Duration;
 /// does not read the log must not hold up calls.
 pub(super) const LOG_BYTES: usize = 1 << 20;
 
+/// The longest line: 64 KiB. What is longer is dropped and counted, so that it takes the place of no others. Lines of text are shorter, see
+/// [`LOG_FIELDS_BYTES`]; in JSON they can't be cut.
+pub(super) const LOG_LINE_BYTES: usize = 64 << 10;
+
+/// How much of a line's fields is written as text: 16 KiB, more than anybody reads. The rest is cut.
+pub(super) const LOG_FIELDS_BYTES: usize = 16 << 10;
+
 /// How much room for lines is kept when nothing waits: 64 KiB, more than a busy moment needs.
 pub(super) const LOG_KEPT_BYTES: usize = 64 << 10;
 

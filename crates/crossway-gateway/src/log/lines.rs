@@ -1,13 +1,15 @@
 //! Writes log lines on a thread of its own, so that a full pipe on standard error blocks no call.
 
+use std::borrow::Cow;
 use std::cell::Cell;
 use std::io::{self, Write};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
+use crossway_proto::{escape, is_misread, printable_lines};
 use tracing_subscriber::fmt::MakeWriter;
 
-use super::limits::{LOG_BYTES, LOG_END, LOG_KEPT_BYTES, LOG_RETRY};
+use super::limits::{LOG_BYTES, LOG_END, LOG_KEPT_BYTES, LOG_LINE_BYTES, LOG_RETRY};
 
 thread_local! {
     /// Whether this is the writer's thread, which always has room for its report of dropped lines.
@@ -32,8 +34,9 @@ struct Shared {
 struct State {
     waiting: Vec<u8>,
     is_writing: bool,
-    /// Dropped lines that the log does not report yet.
+    /// Dropped lines that the log does not report yet: for want of room, and because they were too long.
     untold: u64,
+    untold_long: u64,
 }
 
 impl Lines {
@@ -49,15 +52,23 @@ impl Lines {
         Ok(lines)
     }
 
-    /// Queues a line, or drops it if too much is queued.
+    /// Queues a line, or drops it if it is too long or too much is queued.
     fn take(&self, line: &[u8]) {
+        let line = shown(line);
         let mut state = self.lock();
+        if line.len() > LOG_LINE_BYTES {
+            state.untold_long += 1;
+            self.0.dropped.fetch_add(1, Ordering::Relaxed);
+            drop(state);
+            self.0.more.notify_one();
+            return;
+        }
         if state.waiting.len().saturating_add(line.len()) > LOG_BYTES && !IS_WRITER.get() {
             state.untold += 1;
             self.0.dropped.fetch_add(1, Ordering::Relaxed);
             return;
         }
-        state.waiting.extend_from_slice(line);
+        state.waiting.extend_from_slice(&line);
         drop(state);
         self.0.more.notify_one();
     }
@@ -65,7 +76,7 @@ impl Lines {
     /// Queues a last line, however much is queued.
     pub(super) fn take_last(&self, line: &str) {
         let mut state = self.lock();
-        state.waiting.extend_from_slice(line.as_bytes());
+        state.waiting.extend_from_slice(printable_lines(line).as_bytes());
         state.waiting.push(b'\n');
         drop(state);
         self.0.more.notify_one();
@@ -93,7 +104,7 @@ impl Lines {
             if state.waiting.is_empty() {
                 self.0.done.notify_all();
             }
-            let is_idle = |state: &mut State| state.waiting.is_empty();
+            let is_idle = |state: &mut State| state.waiting.is_empty() && state.untold_long == 0;
             state = self.0.more.wait_while(state, is_idle).unwrap_or_else(PoisonError::into_inner);
             std::mem::swap(&mut state.waiting, &mut batch);
             state.is_writing = true;
@@ -123,14 +134,31 @@ impl Lines {
 
     /// Logs how many lines were dropped, after the lines that came before them.
     fn tell_dropped(&self) {
-        let lines = std::mem::take(&mut self.lock().untold);
+        let (lines, long) = {
+            let mut state = self.lock();
+            (std::mem::take(&mut state.untold), std::mem::take(&mut state.untold_long))
+        };
         if lines > 0 {
             tracing::error!(lines, "lines of the log were dropped: it is not read as fast as it comes");
+        }
+        if long > 0 {
+            tracing::error!(lines = long, "lines of the log were dropped: they are longer than 64 KiB");
         }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Escapes what is [misread](is_misread) beyond printable ASCII. Both formats have escaped the controls before that, and colors of a terminal
+/// stay. What this writes is as valid in JSON.
+fn shown(line: &[u8]) -> Cow<'_, [u8]> {
+    match std::str::from_utf8(line)
+        .map(|line| escape(line, |character| character > '~' && is_misread(character)))
+    {
+        Ok(Cow::Owned(shown)) => Cow::Owned(shown.into_bytes()),
+        _ => Cow::Borrowed(line),
     }
 }
 
@@ -157,57 +185,4 @@ impl Write for Line<'_> {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::sync::mpsc;
-
-    use super::*;
-
-    /// Sends each piece that is written to it.
-    struct Slow(mpsc::SyncSender<Vec<u8>>);
-
-    impl Write for Slow {
-        fn write(&mut self, text: &[u8]) -> io::Result<usize> {
-            let part = &text[..text.len().min(7)];
-            self.0.send(part.to_vec()).map_err(|_| io::ErrorKind::BrokenPipe)?;
-            Ok(part.len())
-        }
-
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
-        }
-    }
-
-    #[test]
-    fn who_logs_never_waits_and_what_there_is_no_room_for_is_counted() {
-        let lines = Lines::default();
-        let line = [b"x".repeat(1023), b"\n".to_vec()].concat();
-        for _ in 0..LOG_BYTES / line.len() + 3 {
-            lines.make_writer().write_all(&line).unwrap();
-        }
-        assert_eq!((lines.dropped(), lines.lock().waiting.len()), (3, LOG_BYTES));
-        lines.take_last("the end");
-        // Nobody writes: it is waited for no longer than that.
-        lines.flush();
-        assert!(lines.lock().waiting.ends_with(b"\nthe end\n"));
-    }
-
-    #[test]
-    fn lines_are_written_in_order_and_waited_for() {
-        let lines = Lines::default();
-        let (out, written) = mpsc::sync_channel(1000);
-        let writer = lines.clone();
-        std::thread::spawn(move || writer.write(Slow(out)));
-        let mut wanted = Vec::new();
-        for number in 0..100 {
-            let line = format!("line {number}\n");
-            lines.make_writer().write_all(line.as_bytes()).unwrap();
-            wanted.extend_from_slice(line.as_bytes());
-        }
-        lines.flush();
-        assert_eq!(written.try_iter().flatten().collect::<Vec<_>>(), wanted);
-        drop(written);
-        lines.make_writer().write_all(b"for nobody\nat all\n").unwrap();
-        lines.flush();
-        assert_eq!(lines.dropped(), 2);
-    }
-}
+mod tests;

@@ -1,5 +1,6 @@
 //! Logging to standard error, since standard output may belong to a transport.
 
+mod fields;
 mod filter;
 mod limits;
 mod lines;
@@ -7,12 +8,14 @@ mod lines;
 use std::io;
 use std::sync::OnceLock;
 
+use crossway_proto::printable_lines;
 use tracing_subscriber::layer::{Layer, SubscriberExt};
 use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::args::{LogArgs, LogFormat};
 use crate::config::file::{LogFile, LogFormatFile};
 use crate::otlp::SpanLayer;
+use fields::PrintableFields;
 pub(crate) use filter::filter;
 pub use filter::{LogFilterError, TARGETS};
 use lines::Lines;
@@ -54,7 +57,8 @@ pub fn start_with(args: &LogArgs, config: &LogFile, spans: Option<SpanLayer>) ->
     match format.unwrap_or(LogFormat::Text) {
         LogFormat::Text => {
             let registry = tracing_subscriber::registry().with(spans.map(SpanLayer::filtered));
-            registry.with(lines.with_ansi(is_terminal).with_filter(filter)).init();
+            let lines = lines.fmt_fields(PrintableFields::default()).with_ansi(is_terminal);
+            registry.with(lines.with_filter(filter)).init();
         }
         LogFormat::Json => {
             let registry = tracing_subscriber::registry().with(spans.map(SpanLayer::filtered));
@@ -77,7 +81,7 @@ pub fn warn_of_authorities() {
     }
 }
 
-/// Writes a last line after everything that was logged, and waits until the log is written, for two seconds at most.
+/// Writes a last line, or several, after everything that was logged, and waits until the log is written, for two seconds at most.
 pub fn end(last: Option<&str>) {
     match (LINES.get(), last) {
         (Some(lines), last) => {
@@ -86,12 +90,12 @@ pub fn end(last: Option<&str>) {
             }
             lines.flush();
         }
-        (None, Some(last)) => eprintln!("{last}"),
+        (None, Some(last)) => eprintln!("{}", printable_lines(last)),
         (None, None) => {}
     }
 }
 
-/// The number of lines that were dropped because the log was not read as fast as it came.
+/// The number of lines that were dropped because the log was not read as fast as it came, or because they were too long.
 pub(crate) fn dropped() -> u64 {
     LINES.get().map_or(0, Lines::dropped)
 }

@@ -221,7 +221,7 @@ pub(super) const OTLP_DROPPED: Row = Row::counter(
 pub(super) const LOG_DROPPED: Row = Row::counter(
     "crossway_log_dropped_total",
     &[],
-    "Lines of the log that were dropped, since standard error is not read as fast as they come.",
+    "Lines of the log that were dropped: standard error is not read as fast as they come, or they are longer than 64 KiB.",
 );
 pub(super) const PROCESS_CPU: Row =
     Row::counter("process_cpu_seconds_total", &[], "Processor time of this process, user and system.")

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::io;
 
 use crossway_era::keys;
-use crossway_proto::{Kind, Message, Part, RequestId, Revision};
+use crossway_proto::{Kind, Message, Part, RequestId, Revision, excerpt, printable, printable_lines};
 use crossway_router::ListState;
 use crossway_service::{Call, Context, Origin, Scope, Upstream};
 use serde::Deserialize;
@@ -17,6 +17,7 @@ use super::question::{Question, Who, endpoint, unknown};
 use crate::RunError;
 use crate::args::{CheckFormat, ExplainArgs, ToolsArgs, UserArgs};
 use crate::config;
+use crate::limits::EXCERPT_CHARS;
 use crate::metrics::Metrics;
 use crate::serve::Maker;
 use crate::upstream::connect::by_plan_of_config;
@@ -65,7 +66,7 @@ pub fn explain(args: &ExplainArgs, out: &mut impl io::Write) -> Result<bool, Run
         CheckFormat::Text => answer.to_string(),
         CheckFormat::Json => json!(answer).to_string(),
     };
-    writeln!(out, "{}", text.trim_end()).map_err(RunError::Stdio)?;
+    writeln!(out, "{}", printable_lines(text.trim_end())).map_err(RunError::Stdio)?;
     Ok(answer.permitted)
 }
 
@@ -93,7 +94,7 @@ pub async fn tools(args: ToolsArgs) -> Result<String, RunError> {
     let mut reply = link.call(Call::message(list("crossway tools")?, context));
     let mut text = String::new();
     while let Some(item) = reply.next().await {
-        let message = item.map_err(|error| RunError::Question(error.to_string()))?;
+        let message = item.map_err(|error| RunError::Question(printable(&error.to_string()).into_owned()))?;
         if message.kind() == Kind::Result {
             text = told(&message);
         }
@@ -101,6 +102,7 @@ pub async fn tools(args: ToolsArgs) -> Result<String, RunError> {
     // Nobody else has asked: how it stands with the upstreams is how it stands for this user.
     for (upstream, state) in gateway.merged.states() {
         if let ListState::Failing(why) | ListState::Stale(why) = state {
+            let why = excerpt(&why.to_string(), EXCERPT_CHARS);
             let _ = writeln!(text, "without the tools of {upstream}: {why}");
         }
     }
@@ -128,13 +130,17 @@ fn told(list: &Message) -> String {
     }
     let tools = list.member(Part::Result, "tools").unwrap_or(b"[]");
     let tools: Vec<Tool> = serde_json::from_slice(tools).unwrap_or_default();
-    let width = tools.iter().map(|tool| tool.name.len()).max().unwrap_or_default();
+    let shown = tools.iter().map(|tool| {
+        let line = tool.description.lines().next().unwrap_or_default();
+        (printable(&tool.name), printable(line))
+    });
+    let shown: Vec<_> = shown.collect();
+    let width = shown.iter().map(|(name, _)| name.len()).max().unwrap_or_default();
     let mut text = String::new();
-    for Tool { name, description } in &tools {
-        let line = description.lines().next().unwrap_or_default();
+    for (name, line) in &shown {
         let _ = writeln!(text, "{name:width$}  {line}");
     }
-    if tools.is_empty() {
+    if shown.is_empty() {
         text.push_str("no tool\n");
     }
     text
@@ -152,6 +158,9 @@ mod tests {
         let text = r#"{"jsonrpc":"2.0","id":1,"result":{"tools":[{"name":"a","description":"One.\nTwo."},{"name":"long"}]}}"#;
         let message = Message::parse(Bytes::from(text), &Limits::default()).unwrap();
         assert_eq!(told(&message), "a     One.\nlong  \n");
+        let evil = r#"{"jsonrpc":"2.0","id":1,"result":{"tools":[{"name":"a\nforged","description":"\u001b[2J\u202ex"}]}}"#;
+        let message = Message::parse(Bytes::from(evil), &Limits::default()).unwrap();
+        assert_eq!(told(&message), "a\\nforged  \\u001b[2J\\u202ex\n");
         let none = r#"{"jsonrpc":"2.0","id":1,"result":{"tools":[]}}"#;
         let message = Message::parse(Bytes::from(none), &Limits::default()).unwrap();
         assert_eq!(told(&message), "no tool\n");

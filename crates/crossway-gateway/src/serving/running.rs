@@ -159,7 +159,9 @@ impl Reloading {
         let mut loaded = match read {
             Ok(loaded) => loaded,
             Err(errors) => {
-                tracing::error!("the changed config can't be used, and changes nothing: {errors}");
+                for finding in errors.0 {
+                    tracing::error!("the changed config can't be used, and changes nothing: {finding}");
+                }
                 return Reload::Failed;
             }
         };

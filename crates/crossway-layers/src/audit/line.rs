@@ -2,6 +2,7 @@
 
 use std::io::{self, Write};
 
+use crossway_proto::is_misread;
 use serde::Serialize;
 use serde_json::ser::Formatter;
 
@@ -79,11 +80,4 @@ impl Formatter for Escaping {
         }
         to.write_all(rest.as_bytes())
     }
-}
-
-/// Whether it is a control (U+0085 ends a line), a line or paragraph separator, or a control of bidirectional text (UAX #9, section 2).
-fn is_misread(character: char) -> bool {
-    character.is_control()
-        || matches!(character, '\u{2028}' | '\u{2029}')
-        || matches!(character, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::{Mutex, PoisonError};
 
+use crossway_proto::is_misread;
 use crossway_proto::line::LineDecoder;
 use tokio::io::AsyncRead;
 
@@ -70,7 +71,7 @@ pub(super) async fn follow(
     }
 }
 
-/// Removes escape sequences and control characters, so that no line of the log can pass for another or manipulate a
+/// Removes escape sequences and characters that are [misread](is_misread), so that no line of the log can pass for another or manipulate a
 /// terminal.
 pub(super) fn printable(line: &[u8]) -> String {
     let line = String::from_utf8_lossy(line);
@@ -84,7 +85,7 @@ pub(super) fn printable(line: &[u8]) -> String {
                 chars.next();
             }
             '\t' => text.push(' '),
-            char if char.is_control() => {}
+            char if is_misread(char) => {}
             char => text.push(char),
         }
     }
@@ -126,6 +127,7 @@ mod tests {
     #[test]
     fn a_line_can_not_play_with_the_terminal() {
         assert_eq!(printable(b"\x1b[1;31merror\x1b[0m:\tno \x07file\x1b]0;title"), "error: no file]0;title");
+        assert_eq!(printable("a\u{202e}b\u{2028}c\u{9b}d".as_bytes()), "abcd");
         assert_eq!(printable(b"caf\xc3\xa9 \xff"), "caf\u{e9} \u{fffd}");
     }
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use crossway_openapi::rest::{Api, ApiOptions, CurrentApi, Document, FetchError, Validators, fetch};
 use crossway_openapi::{Attached, HttpClient};
+use crossway_proto::excerpt;
 use http::Uri;
 use ring::digest::{Digest, SHA256, digest};
 use tokio::sync::Mutex;
@@ -17,6 +18,7 @@ use url::Url;
 use super::{ApiPlanError, Filled};
 use crate::config::limits::{DOCUMENT_RETRY, DOCUMENT_RETRY_MOST};
 use crate::error::told;
+use crate::limits::EXCERPT_CHARS;
 
 /// An API whose document is at a URL.
 pub struct Fetched {
@@ -180,8 +182,9 @@ impl Fetched {
     fn tell(&self, api: &Api) {
         let origin = self.origin();
         for left in api.left_out() {
-            let why = &left.why;
-            tracing::warn!(api = %origin, operation = %left.operation, %why, "an operation is no tool");
+            let why = excerpt(&left.why.to_string(), EXCERPT_CHARS);
+            let operation = excerpt(&left.operation, EXCERPT_CHARS);
+            tracing::warn!(api = %origin, operation, why, "an operation is no tool");
         }
         for unfilled in api.unfilled(|place| self.filled.has(place)) {
             tracing::warn!(api = %origin, %unfilled, "a security scheme wants what no credential fills");
