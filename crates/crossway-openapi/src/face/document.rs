@@ -1,15 +1,16 @@
 //! Builds the OpenAPI document (OpenAPI 3.1.0) of tools.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use bytes::Bytes;
 
 use super::ask::Introduction;
-use super::limits::OPERATION_ID;
+use super::limits::{DOCUMENT_BYTES, DOCUMENT_TOOLS, OPERATION_ID};
 use super::route::of_tool;
 use super::schema::{Components, named, resolve};
 use super::toolset::{Tool, Toolset};
 use super::tree::{Object, Tree};
+use super::written::Written;
 use super::{Config, encode_segment};
 
 /// The default title, description and version: mcpo's.
@@ -23,9 +24,7 @@ pub(crate) fn of_one(config: &Config, has_key: bool, said: &Introduction, toolse
     let name = server.name.as_deref().or(config.name.as_deref());
     let described = name.map(|name| format!("{name} MCP Server"));
     let mut writing = Writing::new(config, has_key);
-    for tool in toolset.tools() {
-        writing.tool(None, tool);
-    }
+    writing.tools(None, toolset, 1);
     writing.finish(
         config.title.as_deref().or(name).unwrap_or(TITLE),
         config
@@ -38,21 +37,33 @@ pub(crate) fn of_one(config: &Config, has_key: bool, said: &Introduction, toolse
     )
 }
 
-/// The document of several upstreams' tools, each at `/{upstream}/{tool}`.
+/// The document of several upstreams' tools, each at `/{upstream}/{tool}`. If there is no room for all, each upstream has its share, so that
+/// none takes the place of others.
 pub(crate) fn of_many<'a>(
     config: &Config,
     has_key: bool,
-    upstreams: impl Iterator<Item = (&'a str, &'a Toolset)>,
+    upstreams: impl Iterator<Item = (&'a str, &'a Toolset)> + Clone,
 ) -> Bytes {
-    let mut writing = Writing::new(config, has_key);
+    let upstreams = upstreams.filter(|(_, toolset)| !toolset.tools().is_empty());
+    let write = |is_shared| {
+        let mut writing = Writing::new(config, has_key);
+        let mut sharing = if is_shared { upstreams.clone().count() } else { 1 };
+        for (name, toolset) in upstreams.clone() {
+            writing.tools(Some(name), toolset, sharing);
+            sharing = sharing.saturating_sub(1).max(1);
+        }
+        writing
+    };
+    let mut writing = write(false);
+    if writing.left_out > 0 {
+        drop(writing);
+        writing = write(true);
+    }
     let mut listed = String::new();
-    for (name, toolset) in upstreams.filter(|(_, toolset)| !toolset.tools().is_empty()) {
+    for (name, _) in upstreams {
         let segment = encode_segment(name);
         let before = format!("{}{}{}", config.root_path, config.at, config.path_prefix);
         listed.push_str(&format!("\n    - [{name}]({before}/{segment}/docs)"));
-        for tool in toolset.tools() {
-            writing.tool(Some(name), tool);
-        }
     }
     let mut description = config.description.as_deref().unwrap_or(DESCRIPTION).to_owned();
     if !listed.is_empty() {
@@ -65,9 +76,15 @@ pub(crate) fn of_many<'a>(
 struct Writing<'a> {
     config: &'a Config,
     has_key: bool,
-    paths: Object,
+    paths: Written,
     ids: HashSet<String>,
+    /// The last number that was tried for an operation id, by what stands before it.
+    numbers: HashMap<String, usize>,
     components: Components,
+    /// For how many more tools, and bytes of them, there is room.
+    room: (usize, usize),
+    /// How many tools there was no room for.
+    left_out: usize,
 }
 
 impl<'a> Writing<'a> {
@@ -75,7 +92,35 @@ impl<'a> Writing<'a> {
         let mut components = Components::default();
         components.add("Problem", problem());
         components.add("HTTPValidationError", faults());
-        Self { config, has_key, paths: Object::new(), ids: HashSet::new(), components }
+        Self {
+            config,
+            has_key,
+            paths: Written::default(),
+            ids: HashSet::new(),
+            numbers: HashMap::new(),
+            components,
+            room: (DOCUMENT_TOOLS, DOCUMENT_BYTES),
+            left_out: 0,
+        }
+    }
+
+    /// Adds tools of an upstream, as many as there is room for if it shares what is left with others.
+    fn tools(&mut self, upstream: Option<&str>, toolset: &Toolset, sharing: usize) {
+        let (tools, bytes) = (self.room.0 / sharing, self.room.1 / sharing);
+        let (mut written, mut used) = (0, 0);
+        for tool in toolset.tools().iter().take(tools) {
+            let (paths, components) = (self.paths.len(), self.components.len());
+            self.tool(upstream, tool);
+            let with_this = used + self.paths.len() - paths + self.components.len() - components;
+            if with_this > bytes {
+                self.paths.truncate(paths);
+                self.components.truncate(components);
+                break;
+            }
+            (written, used) = (written + 1, with_this);
+        }
+        self.room = (self.room.0 - written, self.room.1 - used);
+        self.left_out += toolset.tools().len() - written;
     }
 
     fn tool(&mut self, upstream: Option<&str>, tool: &Tool) {
@@ -107,24 +152,25 @@ impl<'a> Writing<'a> {
             Some(upstream) => format!("{}/{}{at}", self.config.path_prefix, encode_segment(upstream)),
             None => at,
         };
-        self.paths.push(path, Object::new().with("post", operation.into()).into());
+        self.paths.push(&path, &Object::new().with("post", operation.into()));
     }
 
     /// FastAPI's operation id for mcpo's function `tool` and the path, which is the tool's name in Open WebUI; but never longer than models
     /// accept, and unique.
     fn operation_id(&mut self, base: &str) -> String {
+        const END: &str = "_post";
         let word = |c: char| if c.is_ascii_alphanumeric() { c } else { '_' };
-        let wanted: String = format!("tool_{base}_post").chars().map(word).collect();
-        let mut id = wanted.clone();
-        let mut number = 1;
-        while id.len() > OPERATION_ID || self.ids.contains(&id) {
-            let suffix = if number == 1 { "_post".to_owned() } else { format!("_{number}_post") };
-            let stem = wanted.strip_suffix("_post").unwrap_or(&wanted);
-            id = format!("{}{suffix}", &stem[..stem.len().min(OPERATION_ID - suffix.len())]);
-            number += 1;
+        let mut stem: String = format!("tool_{base}").chars().map(word).collect();
+        stem.truncate(OPERATION_ID - END.len());
+        let number = self.numbers.entry(stem.clone()).or_default();
+        loop {
+            *number += 1;
+            let suffix = if *number == 1 { END.to_owned() } else { format!("_{number}{END}") };
+            let id = format!("{}{suffix}", &stem[..stem.len().min(OPERATION_ID - suffix.len())]);
+            if self.ids.insert(id.clone()) {
+                return id;
+            }
         }
-        self.ids.insert(id.clone());
-        id
     }
 
     /// The schema of the arguments; always an object.
@@ -184,24 +230,35 @@ impl<'a> Writing<'a> {
     }
 
     fn finish(self, title: &str, description: &str, version: &str) -> Bytes {
+        let mut description = description.to_owned();
+        if self.left_out > 0 {
+            tracing::warn!(title, tools = self.left_out, "a document has no room for some tools");
+            description.push_str(&format!(
+                "\n\nThis document is not whole: it has no room for {} tools. They can be called all the same.",
+                self.left_out
+            ));
+        }
         let info = Object::new()
             .with("title", Tree::text(title))
-            .with("description", Tree::text(description))
+            .with("description", Tree::Text(description))
             .with("version", Tree::text(version));
-        let mut document = Object::new().with("openapi", Tree::text("3.1.0")).with("info", info.into());
+        let mut document = Written::default();
+        document.push("openapi", &"3.1.0");
+        document.push("info", &info);
         let at = format!("{}{}", self.config.root_path, self.config.at);
         if !at.is_empty() {
             let server = Object::new().with("url", Tree::Text(at));
-            document.push("servers", Tree::List(vec![server.into()]));
+            document.push("servers", &[server]);
         }
-        document.push("paths", self.paths.into());
-        let mut components = Object::new().with("schemas", self.components.into_object().into());
+        document.push_written("paths", self.paths);
+        let mut components = Written::default();
+        components.push_written("schemas", self.components.into_written());
         if self.has_key {
             let bearer = Object::new().with("type", Tree::text("http")).with("scheme", Tree::text("bearer"));
-            components.push("securitySchemes", Object::new().with("HTTPBearer", bearer.into()).into());
+            components.push("securitySchemes", &Object::new().with("HTTPBearer", bearer.into()));
         }
-        document.push("components", components.into());
-        Bytes::from(serde_json::to_vec(&document).unwrap_or_default())
+        document.push_written("components", components);
+        Bytes::from(document.into_json())
     }
 }
 
@@ -288,6 +345,8 @@ fn object(title: &str, properties: Object) -> Tree {
 
 #[cfg(test)]
 mod tests {
+    use crossway_proto::{Message, RequestId};
+
     use super::*;
 
     #[test]
@@ -307,5 +366,50 @@ mod tests {
         let (first, second) = (writing.operation_id(&long), writing.operation_id(&long));
         assert!(first.len() == 64 && second.len() == 64 && first != second, "{first} {second}");
         assert!(first.ends_with("_post") && second.ends_with("_2_post"));
+    }
+
+    fn toolset(names: impl Iterator<Item = String>, description: &str) -> Toolset {
+        let tools: Vec<_> =
+            names.map(|name| serde_json::json!({ "name": name, "description": description })).collect();
+        let list = serde_json::json!({ "tools": tools }).to_string();
+        Toolset::of(&[Message::result_of(&RequestId::from(1), list.as_bytes()).unwrap()])
+    }
+
+    fn of_one_told(toolset: &Toolset) -> (usize, serde_json::Value) {
+        let document = of_one(&Config::new(), false, &Introduction::default(), toolset);
+        (document.len(), serde_json::from_slice(&document).unwrap())
+    }
+
+    #[test]
+    fn a_document_has_no_more_tools_and_bytes_than_there_is_room_for_and_says_so() {
+        let numbered = |count: usize| (0..count).map(|number| format!("a{number}"));
+        let (_, whole) = of_one_told(&toolset(numbered(3), "short"));
+        assert_eq!(whole["paths"].as_object().unwrap().len(), 3);
+        assert_eq!(whole["info"]["description"], DESCRIPTION);
+
+        let (_, many) = of_one_told(&toolset(numbered(DOCUMENT_TOOLS + 7), "short"));
+        assert_eq!(many["paths"].as_object().unwrap().len(), DOCUMENT_TOOLS);
+        assert!(many["info"]["description"].as_str().unwrap().contains("no room for 7 tools"));
+
+        let long = "x".repeat(DOCUMENT_BYTES / 4);
+        let (length, long) = of_one_told(&toolset(numbered(6), &long));
+        assert_eq!(long["paths"].as_object().unwrap().keys().collect::<Vec<_>>(), ["/a0", "/a1", "/a2"]);
+        assert!(length <= DOCUMENT_BYTES);
+    }
+
+    #[test]
+    fn an_upstream_with_too_many_or_too_long_tools_leaves_others_their_place() {
+        let few = || toolset(["echo".to_owned()].into_iter(), "short");
+        let numbered = |count: usize| (0..count).map(|number| format!("a{number}"));
+        let many = toolset(numbered(DOCUMENT_TOOLS), "short");
+        let long = toolset(numbered(6), &"x".repeat(DOCUMENT_BYTES / 6));
+        for (greedy, places) in [(many, DOCUMENT_TOOLS / 2), (long, 2)] {
+            let upstreams = [("greedy", greedy), ("modest", few())];
+            let all = upstreams.iter().map(|(name, toolset)| (*name, toolset));
+            let document = of_many(&Config::new(), false, all);
+            let document: serde_json::Value = serde_json::from_slice(&document).unwrap();
+            let paths = document["paths"].as_object().unwrap();
+            assert!(paths.contains_key("/modest/echo") && paths.len() == places + 1, "{}", paths.len());
+        }
     }
 }

@@ -66,6 +66,12 @@ pub(crate) const SEEN_BYTES: usize = 64 << 20;
 /// runs tells its list many times over.
 pub(crate) const DOCUMENT_TIME: Duration = Duration::from_secs(1);
 
+/// How many tools a document has: 5,000. No model chooses well among as many. The others can be called without it.
+pub(crate) const DOCUMENT_TOOLS: usize = 5000;
+
+/// How many bytes a document has: 32 MiB, what an answer may have. Tools for which there is no room are left out.
+pub(crate) const DOCUMENT_BYTES: usize = 32 << 20;
+
 /// How many pages of a list are fetched: 1,000. A server that goes on has no end.
 pub(crate) const LIST_PAGES: usize = 1000;
 
@@ -74,6 +80,10 @@ pub(crate) const LIST_BYTES: usize = 64 << 20;
 
 /// How many places a schema may have once what it refers to stands in it: 20,000. Beyond that, references stay references.
 pub(crate) const SCHEMA_PLACES: usize = 20_000;
+
+/// How many bytes of plain values and names in such a schema count as one of those places: 256, a description of three lines. One that is referred to often
+/// would be written as often.
+pub(crate) const SCHEMA_PLACE_BYTES: usize = 256;
 
 /// How deep a schema may stand in others for references in it to be replaced. Schemas that people write have five or six levels.
 pub(crate) const SCHEMA_DEPTH: usize = 32;

@@ -39,6 +39,7 @@ mod schema;
 mod service;
 mod toolset;
 mod tree;
+mod written;
 
 pub use config::{Config, NeedsBearer};
 pub use directory::Directory;

@@ -42,6 +42,19 @@ impl Tree {
         }
     }
 
+    /// About how many bytes it has as JSON.
+    pub(crate) fn bytes(&self) -> usize {
+        /// A comma, and quotation marks, brackets or a short number.
+        const BESIDE: usize = 4;
+        let inside = match self {
+            Self::Null | Self::Bool(_) | Self::Number(_) => 0,
+            Self::Text(text) => text.len(),
+            Self::List(list) => list.iter().map(Self::bytes).sum(),
+            Self::Object(object) => object.iter().map(|(name, value)| name.len() + value.bytes()).sum(),
+        };
+        BESIDE + inside
+    }
+
     /// The value at a segment of a JSON pointer.
     pub(crate) fn at(&self, segment: &str) -> Option<&Self> {
         match self {

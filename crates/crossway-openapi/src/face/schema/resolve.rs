@@ -4,26 +4,37 @@ use std::collections::{HashMap, HashSet};
 
 use super::keywords::{Holds, is_annotation, is_of_others, is_reference};
 use super::places::{Place, Places};
-use crate::face::limits::{SCHEMA_DEPTH, SCHEMA_PLACES};
+use crate::face::limits::{SCHEMA_DEPTH, SCHEMA_PLACE_BYTES, SCHEMA_PLACES};
 use crate::face::tree::{Object, Tree};
+use crate::face::written::Written;
 
 /// The schemas of a document that are the targets of references, by name.
 #[derive(Debug, Default)]
 pub(crate) struct Components {
-    schemas: Object,
+    schemas: Written,
     taken: HashSet<String>,
 }
 
 impl Components {
     /// Returns them as `components.schemas`.
-    pub(crate) fn into_object(self) -> Object {
+    pub(crate) fn into_written(self) -> Written {
         self.schemas
+    }
+
+    /// How many bytes their schemas have.
+    pub(crate) fn len(&self) -> usize {
+        self.schemas.len()
+    }
+
+    /// Takes back the schemas that were added after these had `len` bytes. Their names stay taken.
+    pub(crate) fn truncate(&mut self, len: usize) {
+        self.schemas.truncate(len);
     }
 
     /// Adds a schema under this name, unless the name is taken.
     pub(crate) fn add(&mut self, name: &str, schema: Tree) {
         if self.taken.insert(name.to_owned()) {
-            self.schemas.push(name, schema);
+            self.schemas.push(name, &schema);
         }
     }
 
@@ -58,11 +69,12 @@ pub(crate) fn resolve(schema: &Tree, prefix: &str, components: &mut Components) 
             wanted: Vec::new(),
         };
         if let Ok((resolved, used)) = resolving.all(schema) {
-            used.into_iter().for_each(|(name, schema)| components.schemas.push(name, schema));
+            used.into_iter().for_each(|(name, schema)| components.schemas.push(&name, &schema));
             return resolved;
         }
-        let given_up: Vec<String> = resolving.names.into_values().collect();
-        components.taken.retain(|name| !given_up.contains(name));
+        for given_up in resolving.names.into_values() {
+            components.taken.remove(&given_up);
+        }
     }
     Tree::Object(Object::new())
 }
@@ -110,7 +122,7 @@ impl<'a> Resolving<'a, '_> {
 
     /// Writes a schema. `within` holds the keys of the schemas around it.
     fn schema(&mut self, place: Place<'a>, within: &mut Vec<usize>) -> Result<Tree, TooLarge> {
-        self.left = self.left.checked_sub(1).ok_or(TooLarge)?;
+        self.spend(1)?;
         let object = match place.schema {
             Tree::Object(object) => object,
             Tree::Bool(fits) => return Ok(whole(*fits)),
@@ -158,17 +170,29 @@ impl<'a> Resolving<'a, '_> {
             (Holds::Map | Holds::Dependencies, Tree::Object(schemas)) => {
                 let mut all = Object::new();
                 for (name, schema) in schemas.iter() {
+                    self.spend(name.len() / SCHEMA_PLACE_BYTES)?;
                     let schema = match schema {
-                        Tree::List(_) => schema.clone(),
+                        Tree::List(_) => {
+                            self.spend(schema.bytes() / SCHEMA_PLACE_BYTES)?;
+                            schema.clone()
+                        }
                         schema => self.schema(place.inside(schema), within)?,
                     };
                     all.push(name, schema);
                 }
                 all.into()
             }
-            (_, value) => value.clone(),
+            (_, value) => {
+                self.spend(value.bytes() / SCHEMA_PLACE_BYTES)?;
+                value.clone()
+            }
         };
         written.push(keyword, value);
+        Ok(())
+    }
+
+    fn spend(&mut self, places: usize) -> Result<(), TooLarge> {
+        self.left = self.left.checked_sub(places).ok_or(TooLarge)?;
         Ok(())
     }
 
