@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use crossway_gateway::metrics::{CallOutcome, Metrics};
-use crossway_gateway::otlp::{Exporter, Settings};
+use crossway_gateway::otlp::{Exporter, Settings, limits};
 use crossway_streamable_http::server::http::{HttpLimits, serve};
 use http::{Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full};
@@ -18,6 +18,7 @@ use hyper::body::Incoming;
 use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::Instant;
 use tower_service::Service;
 use tracing_subscriber::layer::SubscriberExt;
 
@@ -174,5 +175,26 @@ async fn what_a_collector_does_not_take_is_dropped_and_counted() {
         tokio::time::timeout(Duration::from_secs(20), run).await.unwrap();
         let text = metrics.scrape(&[], &[], None);
         assert!(text.contains(r#"crossway_otlp_dropped_total{signal="traces"} 5000"#), "{address} {text}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_collector_that_never_answers_holds_up_the_end_for_one_bound_wherever_it_is_asked_for() {
+    for is_busy in [false, true] {
+        let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let metrics = Metrics::new();
+        let (exporter, layer) = Exporter::new(settings(silent.local_addr().unwrap()), metrics.clone());
+        let subscriber = tracing_subscriber::registry().with(layer.unwrap().filtered());
+        tracing::subscriber::with_default(subscriber, || (0..2000).for_each(|_| trace()));
+        let (stop, stopped) = oneshot::channel::<()>();
+        let running = tokio::spawn(exporter.run(String::new, async { drop(stopped.await) }));
+        // A busy one is within a request.
+        let _connection = if is_busy { Some(silent.accept().await.unwrap()) } else { None };
+        let asked = Instant::now();
+        stop.send(()).unwrap();
+        running.await.unwrap();
+        assert_eq!(asked.elapsed(), limits::END, "{is_busy}");
+        let text = metrics.scrape(&[], &[], None);
+        assert!(text.contains(r#"crossway_otlp_dropped_total{signal="traces"} 2000"#), "{text}");
     }
 }

@@ -72,7 +72,7 @@ def promises(objects, values):
     sleep = container.get("lifecycle", {}).get("preStop", {}).get("sleep", {}).get("seconds", 0)
     assert drain == values.get("drain", 20)
     is_told = any(variable["name"] == "OTEL_EXPORTER_OTLP_ENDPOINT" for variable in container.get("env", []))
-    at_the_end = 10 + (20 if is_told else 0)
+    at_the_end = 14 + (10 if is_told else 0)
     assert spec["terminationGracePeriodSeconds"] > drain + sleep + at_the_end, "a pod is killed before it has ended"
     keys = [f"session-keys/{key}" for key in values["sessionKeys"].get("keys", ["session-key"])]
     assert [key.removeprefix("file:/run/secrets/crossway/") for key in config["session_keys"]] == keys

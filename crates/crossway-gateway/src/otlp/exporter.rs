@@ -11,7 +11,7 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, MissedTickBehavior, interval_at, timeout};
 use tracing::{info, warn};
 
-use super::limits::{REQUEST, SPANS_AT_ONCE, SPANS_EVERY, SPANS_WAITING};
+use super::limits::{END, REQUEST, SPANS_AT_ONCE, SPANS_EVERY, SPANS_WAITING};
 use super::spans::{Attribute, Span, now};
 use super::{Settings, SpanLayer, metrics};
 use crate::hex::hex;
@@ -25,6 +25,8 @@ const INSTANCE: &str = "service.instance.id";
 pub struct Exporter {
     settings: Settings,
     spans: mpsc::Receiver<Span>,
+    /// Spans that are sent together, until the collector has answered.
+    batch: Vec<Span>,
     metrics: Metrics,
     started: String,
     /// The id that tells this process from others of the same service.
@@ -40,54 +42,76 @@ impl Exporter {
         let (sender, spans) = mpsc::channel(SPANS_WAITING);
         let layer = settings.traces.is_some().then(|| SpanLayer::new(sender, metrics.clone()));
         let instance = chance_id();
-        (Self { settings, spans, metrics, started: now(), instance, is_well: true }, layer)
+        (Self { settings, spans, batch: Vec::new(), metrics, started: now(), instance, is_well: true }, layer)
     }
 
-    /// Sends until `shutdown` is ready, and then once more. `scrape` returns the metrics as text.
+    /// Sends until `shutdown` is ready, and then what is left, for [`END`] at most.
     ///
-    /// What can't be sent is dropped and counted: tracing must not slow down calls.
+    /// What can't be sent is dropped and counted: tracing must not slow down calls. What was on its way at the shutdown is sent again, so that
+    /// a collector may get a span twice.
     ///
     /// # Cancel safety
     ///
     /// Dropping the future stops the exporter; queued spans are lost.
     pub async fn run(mut self, scrape: impl Fn() -> String, shutdown: impl Future<Output = ()>) {
+        tokio::select! {
+            biased;
+            () = shutdown => {}
+            () = self.send_for_ever(&scrape) => {}
+        }
+        if timeout(END, self.send_rest(&scrape)).await.is_err() {
+            let spans = self.batch.len() + self.spans.len();
+            self.metrics.otlp_dropped("traces", spans);
+            warn!(spans, "the collector has not taken the last spans and metrics in time; they are dropped");
+        }
+    }
+
+    async fn send_for_ever(&mut self, scrape: impl Fn() -> String) {
         let moments = |every| {
             let mut moments = interval_at(Instant::now() + every, every);
             moments.set_missed_tick_behavior(MissedTickBehavior::Delay);
             moments
         };
         let (mut for_spans, mut for_metrics) = (moments(SPANS_EVERY), moments(self.settings.metrics_every));
-        let mut shutdown = std::pin::pin!(shutdown);
-        let mut batch = Vec::with_capacity(SPANS_AT_ONCE);
         loop {
             tokio::select! {
-                () = &mut shutdown => break,
-                _ = for_spans.tick() => self.send_spans(&mut batch).await,
+                _ = for_spans.tick() => self.send_spans().await,
                 _ = for_metrics.tick() => self.send_metrics(&scrape()).await,
                 Some(span) = self.spans.recv() => {
-                    batch.push(span);
-                    if batch.len() >= SPANS_AT_ONCE {
-                        self.send_spans(&mut batch).await;
+                    self.batch.push(span);
+                    if self.batch.len() >= SPANS_AT_ONCE {
+                        self.send_spans().await;
                     }
                 }
             }
         }
-        while let Ok(span) = self.spans.try_recv() {
-            batch.push(span);
+    }
+
+    async fn send_rest(&mut self, scrape: impl Fn() -> String) {
+        loop {
+            while self.batch.len() < SPANS_AT_ONCE
+                && let Ok(span) = self.spans.try_recv()
+            {
+                self.batch.push(span);
+            }
+            if self.batch.is_empty() {
+                break;
+            }
+            self.send_spans().await;
         }
-        self.send_spans(&mut batch).await;
         self.send_metrics(&scrape()).await;
     }
 
-    async fn send_spans(&mut self, batch: &mut Vec<Span>) {
-        let Some(url) = self.settings.traces.clone().filter(|_| !batch.is_empty()) else { return };
-        let count = batch.len();
-        let body = json!({"resourceSpans": [{
-            "resource": self.resource(),
-            "scopeSpans": [{"scope": scope(), "spans": batch}],
-        }]});
-        batch.clear();
-        self.send("traces", &url, &body, count).await;
+    /// Sends the batch, which is empty afterwards.
+    async fn send_spans(&mut self) {
+        if let Some(url) = self.settings.traces.clone().filter(|_| !self.batch.is_empty()) {
+            let body = json!({"resourceSpans": [{
+                "resource": self.resource(),
+                "scopeSpans": [{"scope": scope(), "spans": self.batch}],
+            }]});
+            self.send("traces", &url, &body, self.batch.len()).await;
+        }
+        self.batch.clear();
     }
 
     async fn send_metrics(&mut self, text: &str) {

@@ -13,5 +13,8 @@ pub const SPANS_EVERY: Duration = Duration::from_secs(5);
 pub const METRICS_EVERY: Duration = Duration::from_secs(60);
 /// How long a request may take: 10 seconds, as the OpenTelemetry specification has it by default.
 pub const REQUEST: Duration = Duration::from_secs(10);
+/// How long all that is left at the end may take, spans and metrics together: 10 seconds, as long as one request. A pod's end must not
+/// depend on a collector.
+pub const END: Duration = Duration::from_secs(10);
 /// The most attributes of a span: 16, more than are set.
 pub const ATTRIBUTES: usize = 16;

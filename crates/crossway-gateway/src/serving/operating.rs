@@ -26,6 +26,7 @@ use crate::operations::{
 };
 use crate::otlp::Exporter;
 use crate::serve::listener;
+use crate::shutdown::{Hangup, Signals};
 use crate::tls::{MaybeTls, Tls, TlsFiles};
 
 /// What the operations listener shows.
@@ -129,10 +130,22 @@ impl Telling {
         Self { stop, sending: tokio::spawn(exporter.run(scrape, async { drop(stopped.await) })) }
     }
 
-    /// Sends what is left. Each request has a time limit.
-    pub(super) async fn end(self) {
+    /// Sends what is left, until that has taken too long or the process is asked to end once more.
+    pub(super) async fn end(mut self) {
+        let again = async {
+            let Ok(mut signals) = Signals::new(Hangup::Reloads) else { return std::future::pending().await };
+            if signals.asked().await.is_err() {
+                std::future::pending().await
+            }
+        };
         let _ = self.stop.send(());
-        let _ = self.sending.await;
+        tokio::select! {
+            _ = &mut self.sending => {}
+            () = again => {
+                tracing::warn!("asked to end once more; what is left for the collector is dropped");
+                self.sending.abort();
+            }
+        }
     }
 }
 
