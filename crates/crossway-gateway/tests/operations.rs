@@ -16,6 +16,7 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
+use tokio::time::Instant;
 
 const KEY: &str = "an-admin-key-for-this-test";
 
@@ -212,4 +213,23 @@ async fn other_paths_methods_and_hosts_are_refused_clearly() {
     assert_eq!(listener.ask("GET /metrics", "Host: 10.1.2.3:9808\r\n", "").await.0, 200);
     assert_eq!(listener.ask("GET /metrics", "Host: [fd00::1]:9808\r\n", "").await.0, 200);
     assert_eq!(listener.ask("GET /metrics", "Host: a\r\nHost: b\r\n", "").await.0, 400);
+}
+
+#[tokio::test(start_paused = true)]
+async fn connections_without_a_request_keep_probes_out_for_seconds_at_most() {
+    for sent in ["", "GET /livez HTTP/1.1\r\nHost:", "GET /livez HTTP/1.1\r\nHost: localhost\r\n\r\n"] {
+        let listener = Listener::start(None).await;
+        let mut idle = Vec::new();
+        for _ in 0..limits::CONNECTIONS {
+            let mut stream = TcpStream::connect(listener.address).await.unwrap();
+            stream.write_all(sent.as_bytes()).await.unwrap();
+            if sent.ends_with("\r\n\r\n") {
+                assert!(stream.read(&mut [0; 1024]).await.unwrap() > 0);
+            }
+            idle.push(stream);
+        }
+        let begun = Instant::now();
+        assert_eq!(listener.get("/livez").await.0, 200);
+        assert!(begun.elapsed() <= limits::IDLE * 2, "{sent:?} {:?}", begun.elapsed());
+    }
 }

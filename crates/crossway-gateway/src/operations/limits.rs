@@ -6,6 +6,11 @@ use crossway_streamable_http::server::http::HttpLimits;
 
 /// The most connections: 64. A scraper, a few probes and a few operators; each may keep some open.
 pub const CONNECTIONS: usize = 64;
+/// How long a new connection may take for the head of its first request: 5 seconds. There are few places, and probes wait a second or two.
+pub const FIRST_REQUEST: Duration = Duration::from_secs(5);
+/// How long a connection is kept without a request, at the least: 5 seconds; it is closed before twice that has passed. A scraper that comes
+/// less often connects again, and nobody keeps probes out by connections of which they make no use.
+pub const IDLE: Duration = Duration::from_secs(5);
 /// The longest head of a request: 16 KiB, twice what common servers take.
 pub const HEAD_BYTES: usize = 16 * 1024;
 /// The most requests at once on one HTTP/2 connection: 16.
@@ -25,6 +30,8 @@ pub const ADMIN_KEY_BYTES: usize = 16;
 pub fn http() -> HttpLimits {
     HttpLimits::default().with(|limits| {
         limits.connections = CONNECTIONS;
+        limits.first_request = FIRST_REQUEST;
+        limits.idle = IDLE;
         limits.head_bytes = HEAD_BYTES;
         limits.http2_streams = HTTP2_STREAMS;
     })
