@@ -52,12 +52,14 @@ pub enum Reason {
     #[error("the MCP server's answer is not valid: {0}")]
     InvalidAnswer(ErrorText),
     /// The upstream refused the call below the level of messages.
-    #[error("the MCP server refused the call with HTTP status {status}{}", retry_hint(*.retry_after))]
+    #[error("the MCP server refused the call with HTTP status {status}{}{}", retry_hint(*.retry_after), in_its_words(.said.as_ref()))]
     Refused {
         /// The HTTP status.
         status: u16,
         /// When to try again, if the upstream said so.
         retry_after: Option<Duration>,
+        /// The beginning of the text that the upstream gave as the reason, if it gave one.
+        said: Option<ErrorText>,
     },
     /// No answer came in time.
     #[error("the MCP server has not answered within {}", in_words(*.0))]
@@ -83,6 +85,10 @@ fn in_words(time: Duration) -> String {
 
 fn retry_hint(after: Option<Duration>) -> String {
     after.map(|after| format!("; try again in {} s", whole_seconds(after))).unwrap_or_default()
+}
+
+fn in_its_words(said: Option<&ErrorText>) -> String {
+    said.map(|said| format!("; it says: {said}")).unwrap_or_default()
 }
 
 /// Whole seconds, rounded up, so that nobody comes too early.
@@ -143,11 +149,12 @@ impl CallError {
                     *why = instead.into();
                 }
             }
-            Reason::SessionEnded
-            | Reason::LegacyOnly
-            | Reason::Refused { .. }
-            | Reason::TimedOut(_)
-            | Reason::Closing => {}
+            Reason::Refused { said, .. } => {
+                if said.as_ref().is_some_and(|said| !said.is_public()) {
+                    *said = None;
+                }
+            }
+            Reason::SessionEnded | Reason::LegacyOnly | Reason::TimedOut(_) | Reason::Closing => {}
         }
         self
     }

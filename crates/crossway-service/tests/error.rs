@@ -31,14 +31,14 @@ fn each_outcome_has_its_code_and_its_words() {
 
 #[test]
 fn when_to_try_again_is_said_in_whole_seconds_and_never_too_early() {
-    let refused = Reason::Refused { status: 429, retry_after: Some(Duration::from_secs(3)) };
+    let refused = Reason::Refused { status: 429, retry_after: Some(Duration::from_secs(3)), said: None };
     let said = data(&CallError::answered(refused.clone()));
     assert_eq!((&said["data"]["retryAfterSeconds"], &said["data"]["httpStatus"]), (&3.into(), &429.into()));
     let error = CallError::answered(refused).with_retry_after(Duration::from_millis(4001));
     assert_eq!(error.retry_after(), Some(Duration::from_millis(4001)), "what is said last counts");
     assert_eq!(data(&error)["data"]["retryAfterSeconds"], 5);
 
-    let soon = Reason::Refused { status: 503, retry_after: Some(Duration::from_millis(400)) };
+    let soon = Reason::Refused { status: 503, retry_after: Some(Duration::from_millis(400)), said: None };
     let said = data(&CallError::answered(soon));
     assert_eq!(said["data"]["retryAfterSeconds"], 1);
     assert!(said["message"].as_str().unwrap().ends_with("; try again in 1 s"), "{said}");

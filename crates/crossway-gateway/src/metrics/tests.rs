@@ -269,7 +269,7 @@ async fn a_failure_of_which_callers_are_not_told_why_is_logged_once_in_a_while_b
 {
     use crossway_service::{CallError, ErrorText, Reason};
 
-    let refused = |status| Reason::Refused { status, retry_after: None };
+    let refused = |status| Reason::Refused { status, retry_after: None, said: None };
     let (text, subscriber) = recorded();
     let _guard = tracing::subscriber::set_default(subscriber);
     let metrics = Metrics::new();

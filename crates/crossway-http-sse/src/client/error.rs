@@ -108,7 +108,7 @@ impl OpenError {
         CallError::new(
             match self {
                 Self::Status { status, retry_after } => {
-                    Reason::Refused { status: status.as_u16(), retry_after: *retry_after }
+                    Reason::Refused { status: status.as_u16(), retry_after: *retry_after, said: None }
                 }
                 error => Reason::Unavailable(ErrorText::private(with_causes(error))),
             },

@@ -141,7 +141,7 @@ async fn recycle(shared: &Shared, mut wire: Box<Wire>) {
 /// The error for a status other than success.
 fn refusal(response: &Response<Body>) -> CallError {
     let status = response.status();
-    let reason = Reason::Refused { status: status.as_u16(), retry_after: retry_after(response) };
+    let reason = Reason::Refused { status: status.as_u16(), retry_after: retry_after(response), said: None };
     // After these the message may have been accepted: by a proxy that has forwarded it (408, 502, 504), or by a server that failed then.
     let is_refused = !status.is_server_error() && status != StatusCode::REQUEST_TIMEOUT
         || matches!(

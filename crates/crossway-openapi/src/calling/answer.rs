@@ -150,7 +150,7 @@ pub(crate) fn refusal_of(answer: &Incoming) -> Result<ToolResult, CallError> {
         408 | 502 | 504 => Outcome::Unknown,
         _ => return Ok(error_of(answer)),
     };
-    Err(CallError::new(Reason::Refused { status, retry_after }, outcome))
+    Err(CallError::new(Reason::Refused { status, retry_after, said: None }, outcome))
 }
 
 fn error_of(answer: &Incoming) -> ToolResult {

@@ -105,7 +105,7 @@ impl Connection for Failing {
 
 #[tokio::test]
 async fn a_server_that_fails_is_not_taken_for_one_without_sessions() {
-    let refused = |status| Reason::Refused { status, retry_after: None };
+    let refused = |status| Reason::Refused { status, retry_after: None, said: None };
     for (reason, is_front) in [
         (refused(503), false),
         (refused(401), false),

@@ -263,7 +263,9 @@ fn of_the_pool(error: CallError) -> CallError {
     }
     match error.outcome() {
         // That is how a server refuses a session, and a new one's refusal is of the call.
-        Outcome::Answered => CallError::answered(Reason::Refused { status: 404, retry_after: None }),
+        Outcome::Answered => {
+            CallError::answered(Reason::Refused { status: 404, retry_after: None, said: None })
+        }
         outcome => {
             CallError::new(Reason::Ended("it has ended the session that calls shared".into()), outcome)
         }

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use bytes::Bytes;
 use crossway_proto::http_rules::content_encoding::coding;
 use crossway_proto::http_rules::content_type::BodyKind;
 use crossway_proto::sse::SseDecoder;
@@ -110,7 +111,8 @@ pub(super) async fn refusal(
     body: ResponseBody,
 ) -> Result<Answer, CallError> {
     let retry_after = retry_after(headers);
-    let error = error_in(session, headers, body).await;
+    let text = refusal_text(headers, body).await;
+    let error = text.as_ref().and_then(|text| error_of(session, headers, text));
     // "The server MAY terminate the session at any time, after which it MUST respond to requests containing that
     // session ID with HTTP 404 Not Found." (2025-11-25, basic/transports, Session Management) A server of both eras
     // may say by 404 that it does not know the method, and then says so of this very request.
@@ -133,7 +135,8 @@ pub(super) async fn refusal(
     {
         return Ok(Answer::Final(answer));
     }
-    Err(CallError::new(Reason::Refused { status: status.as_u16(), retry_after }, outcome_of(status)))
+    let said = text.as_deref().and_then(|text| quoted(headers, text)).map(ErrorText::private);
+    Err(CallError::new(Reason::Refused { status: status.as_u16(), retry_after, said }, outcome_of(status)))
 }
 
 /// Whether a server says by another status than 404 that it does not know the session. Many do: those that follow the example of the
@@ -169,19 +172,46 @@ fn outcome_of(status: StatusCode) -> Outcome {
 }
 
 /// The JSON-RPC error that a refusal has as its body.
-pub(super) async fn error_in(
-    session: &Session,
-    headers: &HeaderMap,
-    mut body: ResponseBody,
-) -> Option<Message> {
-    if !headers::is_json(headers) || coding(headers).is_some() {
+pub(super) async fn error_in(session: &Session, headers: &HeaderMap, body: ResponseBody) -> Option<Message> {
+    error_of(session, headers, &refusal_text(headers, body).await?)
+}
+
+/// Reads the body of a refusal, if it is JSON or plain text.
+async fn refusal_text(headers: &HeaderMap, mut body: ResponseBody) -> Option<Bytes> {
+    let may_be_text = headers::is_json(headers) || headers::may_be_plain_text(headers);
+    if !may_be_text || coding(headers).is_some() {
         body.let_go();
         return None;
     }
     // A refusal that never ends must not be waited for longer than it is worth.
-    let text = tokio::time::timeout(limits::CLOSE, body.collect(limits::ERROR_BODY)).await.ok()?.ok()?;
-    let message = Message::parse(text, &session.shared.limits.message).ok()?;
+    tokio::time::timeout(limits::CLOSE, body.collect(limits::ERROR_BODY)).await.ok()?.ok()
+}
+
+fn error_of(session: &Session, headers: &HeaderMap, text: &Bytes) -> Option<Message> {
+    let text = text.clone();
+    let message =
+        headers::is_json(headers).then(|| Message::parse(text, &session.shared.limits.message))?.ok()?;
     (message.kind() == Kind::Error).then_some(message)
+}
+
+/// What may be quoted of the text of a refusal: its first line, or JSON in one line. Nothing of a page for people.
+fn quoted(headers: &HeaderMap, text: &[u8]) -> Option<String> {
+    let text = String::from_utf8_lossy(text);
+    let mut lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
+    let line = if headers::is_json(headers) {
+        lines.collect::<Vec<_>>().join(" ")
+    } else {
+        lines.next()?.to_owned()
+    };
+    let line: String =
+        line.chars().filter(|char| !is_hidden(*char)).take(limits::QUOTED_TEXT_CHARS).collect();
+    (!line.is_empty() && !line.starts_with('<')).then_some(line)
+}
+
+/// Whether a character controls a terminal or the direction of text, or is not seen.
+fn is_hidden(char: char) -> bool {
+    char.is_control()
+        || matches!(char, '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
 }
 
 /// The code of an error response.
@@ -239,8 +269,6 @@ fn printable(value: Option<&HeaderValue>) -> String {
 
 #[cfg(test)]
 mod tests {
-    use bytes::Bytes;
-
     use super::*;
 
     fn message(text: &'static str) -> Message {

@@ -104,6 +104,13 @@ pub(super) fn is_event_stream(headers: &HeaderMap) -> bool {
     BodyKind::of(headers) == BodyKind::EventStream && content_encoding::coding(headers).is_none()
 }
 
+/// Whether a body is declared as plain text, or not at all.
+pub(super) fn may_be_plain_text(headers: &HeaderMap) -> bool {
+    let Some(value) = headers.get(header::CONTENT_TYPE) else { return true };
+    let media = value.to_str().unwrap_or_default().split(';').next().unwrap_or_default();
+    media.trim().eq_ignore_ascii_case("text/plain")
+}
+
 /// Whether a body is declared as JSON.
 pub(super) fn is_json(headers: &HeaderMap) -> bool {
     BodyKind::of(headers) == BodyKind::Json

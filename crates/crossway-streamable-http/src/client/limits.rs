@@ -148,5 +148,7 @@ pub(super) const PROBE_VERSIONS: usize = 64;
 
 /// How much of a header is quoted in an error: 64 characters. Media types and codings that are in use are shorter.
 pub(super) const QUOTED_CHARS: usize = 64;
+/// How much is quoted of the text of a refusal: 200 characters. A reason that servers give in plain text is one sentence.
+pub(super) const QUOTED_TEXT_CHARS: usize = 200;
 /// How much of the name of an authentication scheme is quoted: 32 characters.
 pub(super) const QUOTED_SCHEME_CHARS: usize = 32;

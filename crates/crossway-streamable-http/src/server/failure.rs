@@ -66,7 +66,8 @@ mod tests {
     fn clients_are_told_when_to_come_back_where_that_is_known() {
         let gone = || CallError::not_sent(Reason::Unavailable("nobody listens".into()));
         let full = || CallError::not_sent(Reason::OverLimit("too many".into()));
-        let busy = |retry_after| CallError::answered(Reason::Refused { status: 429, retry_after });
+        let busy =
+            |retry_after| CallError::answered(Reason::Refused { status: 429, retry_after, said: None });
         let soon = Duration::from_millis(1500);
         for (error, wanted) in [
             (gone(), (502, None)),

@@ -288,7 +288,7 @@ async fn a_call_that_fails_in_a_session_is_answered_with_its_error() {
         Reason::Unavailable("x".into()),
         Reason::Ended("x".into()),
         Reason::InvalidAnswer("x".into()),
-        Reason::Refused { status: 503, retry_after: Some(seconds(8)) },
+        Reason::Refused { status: 503, retry_after: Some(seconds(8)), said: None },
         Reason::TimedOut(seconds(60)),
         Reason::OverLimit("x".into()),
     ] {

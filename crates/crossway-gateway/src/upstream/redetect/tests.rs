@@ -53,7 +53,7 @@ impl Connection for Saying {
 }
 
 fn refusing(status: u16) -> Found {
-    let error = CallError::answered(Reason::Refused { status, retry_after: None });
+    let error = CallError::answered(Reason::Refused { status, retry_after: None, said: None });
     Found { upstream: Arc::new(Saying(Err(error))), kind: LEGACY, server: None }
 }
 
@@ -141,7 +141,7 @@ async fn a_server_that_refuses_for_reasons_of_its_own_is_looked_at_so_often_and_
     for _ in 0..8 {
         for _ in 0..3 {
             let error = call(&link, INITIALIZE).next().await.unwrap().unwrap_err();
-            assert_eq!(*error.reason(), Reason::Refused { status: 400, retry_after: None });
+            assert_eq!(*error.reason(), Reason::Refused { status: 400, retry_after: None, said: None });
         }
         seen.push(looks.load(Ordering::Relaxed));
         advance(Duration::from_secs(1)).await;

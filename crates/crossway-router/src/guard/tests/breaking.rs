@@ -164,7 +164,7 @@ async fn errors_that_the_upstream_answers_with_do_not_count() {
     let mut bench = Bench::new(once());
     for id in 0..10 {
         let mut reply = bench.call(id);
-        let refused = CallError::answered(Reason::Refused { status: 403, retry_after: None });
+        let refused = CallError::answered(Reason::Refused { status: 403, retry_after: None, said: None });
         bench.see().await.fail(refused.clone());
         assert_eq!(failure(&mut reply).await, refused);
     }

@@ -143,7 +143,7 @@ fn unreachable() -> CallError {
 /// A refusal because of too much load.
 fn busy(seconds: u64) -> CallError {
     let retry_after = Some(Duration::from_secs(seconds));
-    CallError::answered(Reason::Refused { status: 429, retry_after })
+    CallError::answered(Reason::Refused { status: 429, retry_after, said: None })
 }
 
 async fn failure(reply: &mut Reply) -> CallError {

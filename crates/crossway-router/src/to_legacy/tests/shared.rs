@@ -231,7 +231,7 @@ async fn that_the_session_with_the_server_has_ended_does_not_end_the_client_s() 
     let mut call = Asked::of(link.call(Call::message(tool("1", "{}"), Context::default())));
     let error = call.messages.recv().await.unwrap().unwrap_err();
     // The server has refused it twice, once in a session that was new: it may not be about the session.
-    let refused = Reason::Refused { status: 404, retry_after: None };
+    let refused = Reason::Refused { status: 404, retry_after: None, said: None };
     assert_eq!(error, CallError::answered(refused));
 }
 

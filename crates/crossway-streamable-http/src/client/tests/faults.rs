@@ -321,8 +321,41 @@ async fn a_refusal_without_an_error_tells_its_status_and_when_to_try_again() {
         let error = answer.await.unwrap_err();
         let number = status[..3].parse().unwrap();
         let after = Some(std::time::Duration::from_secs(7));
-        assert_eq!(*error.reason(), Reason::Refused { status: number, retry_after: after });
+        assert_eq!(*error.reason(), Reason::Refused { status: number, retry_after: after, said: None });
         assert_eq!(error.outcome(), outcome, "{status}");
+    }
+}
+
+#[tokio::test]
+async fn a_refusal_in_plain_text_is_quoted_to_operators_alone() {
+    const TEXT: &str = "Content-Type: text/plain; charset=utf-8\r\n";
+    const JSON: &str = "Content-Type: application/json\r\n";
+    let long = "x".repeat(1000);
+    for (head, body, quoted) in [
+        (
+            TEXT,
+            "\nAccess is only allowed at localhost\nsecond line",
+            Some("Access is only allowed at localhost"),
+        ),
+        ("", "Invalid Host header", Some("Invalid Host header")),
+        (TEXT, "\u{1b}[31mno\u{202e} entry", Some("[31mno entry")),
+        (TEXT, long.as_str(), Some(&long[..200])),
+        (JSON, "{\n \"error\": \"invalid_token\"\n}", Some("{ \"error\": \"invalid_token\" }")),
+        (TEXT, "<html>no</html>", None),
+        ("Content-Type: text/html\r\n", "no", None),
+        (TEXT, "", None),
+    ] {
+        let answer = answered_by(async |exchange: Exchange| {
+            exchange.respond("403 Forbidden", head, body).await;
+        });
+        let error = answer.await.unwrap_err();
+        let Reason::Refused { status: 403, said, .. } = error.reason() else { panic!("{error}") };
+        assert_eq!(said.as_ref().map(ToString::to_string).as_deref(), quoted, "{body}");
+        assert!(
+            said.as_ref()
+                .is_none_or(|said| !said.is_public() && error.to_string().ends_with(&said.to_string()))
+        );
+        assert!(error.redacted("").to_string().ends_with("HTTP status 403"));
     }
 }
 

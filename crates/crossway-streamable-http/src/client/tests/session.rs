@@ -100,7 +100,7 @@ async fn a_server_without_sessions_gets_none() {
         assert_eq!(exchange.header("mcp-protocol-version"), Some("2025-11-25"));
         exchange.respond("404 Not Found", "", "").await;
     });
-    let refused = Reason::Refused { status: 404, retry_after: None };
+    let refused = Reason::Refused { status: 404, retry_after: None, said: None };
     assert_eq!(*answer.unwrap_err().reason(), refused, "no session can have ended");
     link.close().await;
     assert!(peer.is_silent());
