@@ -12,6 +12,7 @@ mod limits;
 pub mod line;
 mod message;
 mod newline;
+pub mod peek;
 mod printable;
 mod revision;
 mod scan;

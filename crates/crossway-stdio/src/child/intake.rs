@@ -5,11 +5,11 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use bytes::Bytes;
 use crossway_proto::line::{LineDecoder, LineTooLong};
+use crossway_proto::peek::{self, Head};
 use crossway_proto::{CallKey, ErrorCode, ErrorObject, Incoming, Limits, Message, RequestId};
 use crossway_service::{CallError, ErrorText, Mux, Outlet, Reason};
 
 use super::Plan;
-use super::peek::{self, Head};
 use super::stderr::printable;
 use crate::limits::{NOISE_CHARS, NOISE_LOGGED};
 

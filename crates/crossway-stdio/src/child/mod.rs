@@ -12,7 +12,6 @@ mod outbox;
 #[path = "outbox_portable.rs"]
 mod outbox;
 mod outlet;
-mod peek;
 #[cfg(unix)]
 mod pipe;
 mod start;

@@ -4,12 +4,15 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
+use bytes::Bytes;
+use crossway_proto::peek::{self, Head};
 use crossway_proto::sse::{self, SseDecoder};
-use crossway_proto::{Incoming, Message, RequestId};
+use crossway_proto::{Incoming, Message, ParseError, RequestId};
 use tokio::time::Instant;
 
 use super::answer;
 use super::http::{BodyError, ResponseBody};
+use super::limits;
 use super::session::Session;
 
 /// An event stream that is being read.
@@ -20,13 +23,15 @@ pub(super) struct Events {
     /// The rest of a batch.
     batch: VecDeque<Message>,
     opened: Instant,
-    /// Whether any event came on this connection.
-    pub(super) has_events: bool,
+    /// Whether a message came on this connection that was handed on, or an event that only primes the stream.
+    is_useful: bool,
 }
 
 /// An item of an event stream.
 pub(super) enum Event {
     Message(Message),
+    /// An event whose data is no message, and why.
+    Unreadable(Bytes, ParseError),
     /// The `endpoint` event, which shows that a stream is HTTP+SSE (2024-11-05).
     Endpoint,
     /// An event was too large, and is lost.
@@ -37,10 +42,10 @@ pub(super) enum Event {
 
 impl Events {
     pub(super) fn new(session: Arc<Session>, body: ResponseBody, decoder: SseDecoder) -> Self {
-        Self { session, body, decoder, batch: VecDeque::new(), opened: Instant::now(), has_events: false }
+        Self { session, body, decoder, batch: VecDeque::new(), opened: Instant::now(), is_useful: false }
     }
 
-    /// Polls for the next message. Invalid ones are counted and skipped.
+    /// Polls for the next event that matters.
     pub(super) fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Event> {
         loop {
             if let Some(message) = self.batch.pop_front() {
@@ -49,13 +54,17 @@ impl Events {
             match self.decoder.next_event() {
                 Err(too_large) => return Poll::Ready(Event::TooLarge(too_large)),
                 Ok(Some(event)) => {
-                    self.has_events = true;
                     if event.event == sse::ENDPOINT {
                         return Poll::Ready(Event::Endpoint);
                     }
+                    if event.event != sse::MESSAGE {
+                        continue;
+                    }
                     // An event with an id and no data primes the stream (2025-11-25, basic/transports).
-                    if event.event == sse::MESSAGE && !event.data.is_empty() {
-                        self.read(event.data);
+                    if event.data.is_empty() {
+                        self.is_useful = true;
+                    } else if let Err(error) = self.read(event.data.clone()) {
+                        return Poll::Ready(Event::Unreadable(event.data, error));
                     }
                 }
                 Ok(None) => match ready!(self.body.poll_data(cx)) {
@@ -66,13 +75,13 @@ impl Events {
         }
     }
 
-    fn read(&mut self, data: bytes::Bytes) {
-        match Incoming::parse(data, &self.session.shared.limits.message) {
-            Ok(Incoming::One(message)) => self.batch.push_back(message),
-            Ok(Incoming::Batch(messages)) if self.session.allows_batches() => self.batch.extend(messages),
-            Ok(Incoming::Batch(_)) => self.session.shared.stray("a batch, which its revision does not allow"),
-            Err(error) => self.session.shared.stray(&error.to_string()),
+    fn read(&mut self, data: Bytes) -> Result<(), ParseError> {
+        match Incoming::parse(data, &self.session.shared.limits.message)? {
+            Incoming::One(message) => self.batch.push_back(message),
+            Incoming::Batch(messages) if self.session.allows_batches() => self.batch.extend(messages),
+            Incoming::Batch(_) => self.session.shared.stray("a batch, which its revision does not allow"),
         }
+        Ok(())
     }
 
     /// Waits for the answer to a request of this client, and ignores everything before it.
@@ -85,15 +94,21 @@ impl Events {
                         return Some(answer);
                     }
                 }
-                Event::Endpoint => {}
+                Event::Unreadable(text, _) if may_answer(&text, id) => return None,
+                Event::Unreadable(..) | Event::Endpoint => {}
                 Event::TooLarge(_) | Event::Ended(_) => return None,
             }
         }
     }
 
+    /// Records that a message of the stream was handed on.
+    pub(super) fn note_use(&mut self) {
+        self.is_useful = true;
+    }
+
     /// Whether the stream was useful, so that its end does not count as another failure in a row.
     pub(super) fn was_good(&self, lived: std::time::Duration) -> bool {
-        self.has_events || self.opened.elapsed() >= lived
+        self.is_useful || self.opened.elapsed() >= lived
     }
 
     /// The id of the last event, with which the stream can be resumed.
@@ -115,5 +130,14 @@ impl Events {
             }
         }
         self.body.let_go();
+    }
+}
+
+/// Whether a text that is no message seems to be the answer to the request `id`, which would wait for another one in vain.
+pub(super) fn may_answer(text: &[u8], id: &RequestId) -> bool {
+    match peek::head(&text[..text.len().min(limits::PEEKED)]) {
+        Head::Answer(found) => found == *id,
+        Head::Unknown => peek::tail(text).is_some_and(|found| found == *id),
+        Head::Asked(_) | Head::Noise => false,
     }
 }

@@ -13,7 +13,7 @@ use tokio::time::{Instant, Sleep};
 
 use super::answer::{self, Answer};
 use super::errands::Errand;
-use super::events::{Event, Events};
+use super::events::{Event, Events, may_answer};
 use super::http::BodyError;
 use super::limits;
 use super::open::{self, Manner};
@@ -115,7 +115,17 @@ impl Exchange {
                 Stage::Reading(events) => match ready!(events.poll_next(cx)) {
                     Event::Message(message) => {
                         if let Some(item) = self.sort(message) {
+                            if let Stage::Reading(events) = &mut self.stage {
+                                events.note_use();
+                            }
                             return Poll::Ready(item);
+                        }
+                    }
+                    Event::Unreadable(text, error) => {
+                        self.ticket.session.shared.stray(&error.to_string());
+                        if may_answer(&text, &self.id) {
+                            let error = ErrorText::public(error.to_string());
+                            return Poll::Ready(Err(End::Failed(answer::invalid(error))));
                         }
                     }
                     Event::Endpoint => self.ticket.session.shared.stray("an endpoint event"),
@@ -161,7 +171,7 @@ impl Exchange {
     }
 
     /// Classifies a message of the response: the answer, one before it, or one that does not belong to this call.
-    fn sort(&mut self, message: Message) -> Option<Result<Message, End>> {
+    fn sort(&self, message: Message) -> Option<Result<Message, End>> {
         let shared = &self.ticket.session.shared;
         match message.kind() {
             Kind::Notification => Some(Ok(message)),

@@ -89,6 +89,8 @@ pub(super) const REDIRECTS: usize = 3;
 pub(super) const ERROR_BODY: usize = 64 * 1024;
 /// How much is allocated for an answer by its `Content-Length` alone, before it comes.
 pub(super) const BODY_RESERVE: usize = 1 << 20;
+/// How much is read of a message that is not valid, to find the id of the call that it answers: 1 KiB, since ids are among the first members.
+pub(super) const PEEKED: usize = 1024;
 /// How long a response's end may come after its answer without costing the connection.
 pub(super) const DRAIN: Duration = Duration::from_secs(5);
 /// How many connections whose response has not ended are looked at before a new one is opened.
@@ -121,12 +123,14 @@ pub(super) const STANDING_FIRST_AGAIN: Duration = Duration::from_millis(500);
 /// ask for it right after `notifications/initialized`.
 pub(super) const AHEAD: Duration = Duration::from_secs(10);
 
-/// How often in a row a call's broken stream is taken up without an event coming of it.
+/// How often in a row a call's broken stream is taken up without an event of the call coming of it.
 pub(super) const RESUMES: u32 = 5;
 /// How long to wait before connecting again, unless the server says otherwise; doubled with each failure.
 pub(super) const RETRY: Duration = Duration::from_secs(1);
 /// The longest time to wait before connecting again of our own accord.
 pub(super) const RETRY_MAX: Duration = Duration::from_secs(30);
+/// The shortest time that a server may tell us to wait: 100 ms. `retry: 0` would have us connect as fast as the server answers.
+pub(super) const RETRY_ASKED_MIN: Duration = Duration::from_millis(100);
 /// The longest time that a server may tell us to wait: an hour.
 pub(super) const RETRY_ASKED_MAX: Duration = Duration::from_secs(3600);
 /// A stream that lived for this long was a good one, though nothing came: the next back-off starts anew.

@@ -119,7 +119,11 @@ impl Standing {
                     Event::Message(message) if matches!(message.kind(), Kind::Result | Kind::Error) => {
                         self.session.shared.stray("an answer on the standing stream");
                     }
-                    Event::Message(message) => return Poll::Ready(Some(message)),
+                    Event::Message(message) => {
+                        events.note_use();
+                        return Poll::Ready(Some(message));
+                    }
+                    Event::Unreadable(_, error) => self.session.shared.stray(&error.to_string()),
                     Event::TooLarge(error) => self.session.shared.stray(&error.to_string()),
                     // n8n answers a GET here with a stream of HTTP+SSE, which does not belong to this session.
                     Event::Endpoint => self.stage = Stage::Parked,

@@ -24,17 +24,17 @@ impl Retry {
     /// Records a failed attempt, and returns how long to wait before the next one.
     ///
     /// "The client **MUST** respect the `retry` field, waiting the given number of milliseconds before attempting to
-    /// reconnect." (2025-11-25, basic/transports) So what the server asks for is kept to exactly at first; after
+    /// reconnect." (2025-11-25, basic/transports) So what the server asks for is kept to exactly at first, within bounds; after
     /// failures, the time doubles, and varies so that clients do not come all at once.
     pub(super) fn failed(&mut self, asked: Option<Duration>) -> Duration {
         self.failures = self.failures.saturating_add(1);
-        let asked = asked.map(|asked| asked.min(limits::RETRY_ASKED_MAX));
+        let asked = asked.map(|asked| asked.clamp(limits::RETRY_ASKED_MIN, limits::RETRY_ASKED_MAX));
         if self.failures == 1
             && let Some(asked) = asked
         {
             return asked;
         }
-        let base = asked.unwrap_or(limits::RETRY).max(Duration::from_millis(1));
+        let base = asked.unwrap_or(limits::RETRY);
         let backed_off =
             base.saturating_mul(1 << (self.failures - 1).min(16)).min(limits::RETRY_MAX.max(base));
         // Up to a quarter more.
@@ -56,11 +56,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_the_server_asks_for_is_kept_to_exactly() {
+    fn what_the_server_asks_for_is_kept_to_within_bounds() {
         let mut retry = Retry::default();
         assert_eq!(retry.failed(Some(Duration::from_millis(500))), Duration::from_millis(500));
         retry.succeeded();
-        assert_eq!(retry.failed(Some(Duration::ZERO)), Duration::ZERO);
+        assert_eq!(retry.failed(Some(Duration::ZERO)), limits::RETRY_ASKED_MIN);
         retry.succeeded();
         assert_eq!(retry.failed(Some(Duration::from_secs(1 << 40))), limits::RETRY_ASKED_MAX);
     }

@@ -3,10 +3,11 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::{Context, Waker};
 
+use crossway_proto::http_rules::limits::SESSION_ID_BYTES;
 use crossway_proto::http_rules::names::{MCP_PROTOCOL_VERSION, MCP_SESSION_ID};
 use crossway_proto::http_rules::session as rules;
 use crossway_proto::{Message, RequestId, Revision};
-use crossway_service::{CallError, Reason, Scope};
+use crossway_service::{CallError, ErrorText, Reason, Scope};
 use http::{HeaderMap, HeaderValue};
 use slab::Slab;
 
@@ -454,11 +455,23 @@ impl Drop for Ticket {
 }
 
 /// Reads the session id of an upstream.
-pub(super) fn session_id(headers: &HeaderMap) -> Result<Option<HeaderValue>, &'static str> {
-    let id =
-        rules::session_id(headers).map_err(|_| "its session id is not one of visible ASCII characters")?;
+pub(super) fn session_id(headers: &HeaderMap) -> Result<Option<HeaderValue>, ErrorText> {
+    let id = rules::session_id(headers).map_err(|_| ErrorText::public(fault_of_id(headers)))?;
     // Copied, because the original shares the buffer of the whole response's head.
     let Some(mut id) = id.and_then(|id| HeaderValue::from_str(id).ok()) else { return Ok(None) };
     id.set_sensitive(true);
     Ok(Some(id))
+}
+
+/// What is wrong with the session id of an upstream.
+fn fault_of_id(headers: &HeaderMap) -> String {
+    let mut ids = headers.get_all(&MCP_SESSION_ID).iter();
+    match (ids.next().map_or(0, HeaderValue::len), ids.count()) {
+        (_, more @ 1..) => format!("it has {} session ids", more + 1),
+        (0, _) => "its session id is empty".to_owned(),
+        (length, _) if length > SESSION_ID_BYTES => {
+            format!("its session id has {length} bytes, which are more than {SESSION_ID_BYTES}")
+        }
+        _ => "its session id is not one of visible ASCII characters".to_owned(),
+    }
 }

@@ -54,7 +54,7 @@ async fn garbage_in_a_stream_is_skipped_and_counted() {
     let (answer, ()) = tokio::join!(ask(&link, tool_call(1)), async {
         let mut exchange = peer.next().await;
         exchange.open_stream().await;
-        for garbage in ["not json", "[1,2]", "{}", "null", r#"{"jsonrpc":"1.0","id":1,"result":{}}"#] {
+        for garbage in ["not json", "[1,2]", "{}", "null", r#"{"jsonrpc":"1.0","id":2,"result":{}}"#] {
             exchange.event(garbage).await;
         }
         exchange.event(&result(1)).await;
@@ -62,6 +62,28 @@ async fn garbage_in_a_stream_is_skipped_and_counted() {
     });
     assert_eq!(answer, Ok(result(1)));
     assert_eq!(peer.upstream.strays(), 5);
+}
+
+#[tokio::test]
+async fn an_answer_in_an_open_stream_that_is_not_valid_fails_its_call() {
+    for answer in [
+        r#"{"jsonrpc":"2.0","id":1,"result":{"content":[}}"#,
+        r#"{"result":{"a":01},"jsonrpc":"2.0","id":1}"#,
+        r#"{"jsonrpc":"1.0","id":1,"result":{}}"#,
+        r#"{"jsonrpc":"2.0","id":1,"result":{},"error":{}}"#,
+        r#"{"jsonrpc":"2.0","id":1}"#,
+    ] {
+        let mut peer = Peer::new().await;
+        let link = peer.session(LEGACY).await;
+        // The stream stays open for as long as the call waits.
+        let (failed, _open) = tokio::join!(ask(&link, tool_call(1)), async {
+            let mut exchange = peer.next().await;
+            exchange.open_stream().await;
+            exchange.event(answer).await;
+            exchange
+        });
+        assert!(!invalid(failed).is_empty(), "{answer}");
+    }
 }
 
 #[tokio::test]

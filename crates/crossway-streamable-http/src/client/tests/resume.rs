@@ -105,6 +105,37 @@ async fn a_stream_that_never_gives_anything_is_given_up() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn events_of_no_call_do_not_keep_a_stream_going() {
+    let mut peer = Peer::in_memory(Options::default());
+    let link = peer.session(LEGACY).await;
+    let (answer, gets) = tokio::join!(ask(&link, tool_call(1)), async {
+        let mut exchange = peer.expect("POST", "tools/call").await;
+        exchange.open_stream().await;
+        exchange.chunk("id: 1\nretry: 0\ndata:\n\n").await;
+        exchange.end_stream().await;
+        let mut gets = 0;
+        while gets < 5 {
+            let asked = Instant::now();
+            let mut exchange = peer.expect("GET", "").await;
+            assert!(asked.elapsed() >= Duration::from_millis(100));
+            gets += 1;
+            exchange.open_stream().await;
+            exchange
+                .chunk(&format!(
+                    "id: 2\ndata: {}\n\nid: 3\nevent: other\ndata: x\n\nid: 4\ndata: no\n\n",
+                    result(99)
+                ))
+                .await;
+            exchange.end_stream().await;
+        }
+        gets
+    });
+    assert!(answer.unwrap_err().to_string().contains("could not be resumed"));
+    assert_eq!(gets, 5);
+    assert!(peer.is_silent());
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_server_that_does_not_resume_leaves_the_outcome_unknown() {
     for (status, is_lost) in
         [("405 Method Not Allowed", false), ("400 Bad Request", false), ("404 Not Found", true)]

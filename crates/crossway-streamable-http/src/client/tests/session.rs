@@ -358,3 +358,21 @@ async fn all_sessions_end_with_the_upstream_which_waits_for_that() {
     }
     assert!(peer.is_silent(), "an end is told once");
 }
+
+#[tokio::test]
+async fn a_session_id_that_can_not_be_one_is_named_for_what_is_wrong_with_it() {
+    for (headers, what) in [
+        (format!("Mcp-Session-Id: {}\r\n", "a".repeat(20_000)), "20000 bytes"),
+        ("Mcp-Session-Id: a\r\nMcp-Session-Id: a\r\n".to_owned(), "it has 2 session ids"),
+        ("Mcp-Session-Id: \r\n".to_owned(), "is empty"),
+        ("Mcp-Session-Id: a b\r\n".to_owned(), "visible ASCII"),
+    ] {
+        let mut peer = Peer::new().await;
+        let link = peer.link();
+        let (answer, ()) = tokio::join!(ask(&link, initialize(LEGACY)), async {
+            peer.next().await.answer_with(&headers, &initialized(LEGACY)).await;
+        });
+        let error = answer.unwrap_err().to_string();
+        assert!(error.contains(what), "{error}");
+    }
+}

@@ -1,13 +1,13 @@
-//! Finds the request id in a line that can't be parsed, from its head or tail.
+//! Finds the request id in a message that can't be parsed, from its head or tail.
 //!
-//! A call whose answer is lost must not wait forever. So if a line is too long or invalid, the call's id is searched in
+//! A call whose answer is lost must not wait forever. So if a message is too long or invalid, the call's id is searched in
 //! the part that is known.
 
-use crossway_proto::RequestId;
+use crate::RequestId;
 
-/// What the first bytes of a line show.
+/// What the first bytes of a message show.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Head {
+pub enum Head {
     /// An object with this id, and without a method as far as can be seen.
     Answer(RequestId),
     /// A request or a notification of the server, with its id if that was seen.
@@ -18,8 +18,10 @@ pub(super) enum Head {
     Noise,
 }
 
-/// Classifies a line by the members of its outermost object, as far as the head goes.
-pub(super) fn head(head: &[u8]) -> Head {
+/// Classifies a message by the members of its outermost object, as far as the head goes. Reads no further than the head, and copies
+/// nothing but the id.
+#[must_use]
+pub fn head(head: &[u8]) -> Head {
     let mut look = Look { text: head, at: 0 };
     match look.token() {
         Some(Token::Open(b'{')) => {}
@@ -44,8 +46,9 @@ pub(super) fn head(head: &[u8]) -> Head {
     }
 }
 
-/// Returns the id if it is the last member of the outermost object: `...,"id":7}`.
-pub(super) fn tail(tail: &[u8]) -> Option<RequestId> {
+/// Returns the id if it is a number and the last member of the outermost object: `...,"id":7}`.
+#[must_use]
+pub fn tail(tail: &[u8]) -> Option<RequestId> {
     let number_end = tail.trim_ascii_end().strip_suffix(b"}")?.trim_ascii_end();
     let digits = number_end.iter().rev().take_while(|byte| byte.is_ascii_digit()).count();
     let (before, number) = number_end.split_at(number_end.len() - digits);
