@@ -11,6 +11,7 @@ use crossway_service::{CallError, ErrorText, Reason, later};
 use futures_core::Stream;
 use tokio::time::{Instant, Sleep};
 
+use super::alias::Alias;
 use super::answer::{self, Answer};
 use super::errands::Errand;
 use super::events::{Event, Events, may_answer};
@@ -29,7 +30,10 @@ type Boxed<T> = Pin<Box<dyn Future<Output = Result<T, CallError>> + Send>>;
 /// basic/transports/streamable-http). A legacy one is cancelled by a message.
 pub(super) struct Exchange {
     ticket: Ticket,
+    /// The id under which the upstream knows the request.
     id: RequestId,
+    /// What the client calls the request, if that is something else.
+    alias: Option<Alias>,
     stage: Stage,
     kind: Asked,
     retry: Retry,
@@ -68,6 +72,7 @@ impl Exchange {
         ticket: Ticket,
         request: Message,
         id: RequestId,
+        alias: Option<Alias>,
         manner: Manner,
         deadline: Option<std::time::Instant>,
     ) -> Self {
@@ -83,7 +88,7 @@ impl Exchange {
         });
         let session = Arc::clone(&ticket.session);
         let stage = Stage::Unsent(Box::pin(open::ask(session, request, id.clone(), manner)));
-        Self { ticket, id, stage, kind, retry: Retry::default(), held: None, deadline }
+        Self { ticket, id, alias, stage, kind, retry: Retry::default(), held: None, deadline }
     }
 
     fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<Result<Message, End>> {
@@ -171,10 +176,17 @@ impl Exchange {
     }
 
     /// Classifies a message of the response: the answer, one before it, or one that does not belong to this call.
-    fn sort(&self, message: Message) -> Option<Result<Message, End>> {
+    fn sort(&self, mut message: Message) -> Option<Result<Message, End>> {
         let shared = &self.ticket.session.shared;
         match message.kind() {
-            Kind::Notification => Some(Ok(message)),
+            Kind::Notification => {
+                let is_ours =
+                    self.alias.as_ref().is_none_or(|alias| alias.restore_notification(&mut message));
+                if !is_ours {
+                    shared.stray("a notification of another request");
+                }
+                is_ours.then_some(Ok(message))
+            }
             // "The server **MUST NOT** send independent JSON-RPC _requests_ on this stream." (2026-07-28,
             // basic/transports/streamable-http, Receiving Messages)
             Kind::Request if self.kind.is_modern => {
@@ -213,9 +225,12 @@ impl Exchange {
     }
 
     /// Processes the answer before the client gets it.
-    fn conclude(&mut self, answer: Message) -> Message {
+    fn conclude(&mut self, mut answer: Message) -> Message {
         if let Stage::Reading(events) = std::mem::replace(&mut self.stage, Stage::Done) {
             events.let_go();
+        }
+        if let Some(alias) = &self.alias {
+            alias.restore_answer(&mut answer);
         }
         let session = &self.ticket.session;
         if self.kind.is_initialize {

@@ -6,8 +6,10 @@
 //!
 //! # Ids
 //!
-//! Each request is a separate HTTP exchange, so ids and progress tokens are sent unchanged. A legacy server tells the
-//! requests of a session apart by their ids: give each client its own session link.
+//! Each request is a separate HTTP exchange, so ids and progress tokens are sent unchanged, except those of modern requests
+//! on a [`Scope::Shared`](crossway_service::Scope) link: several clients share it, so they are replaced by numbers that no
+//! other such request has, and put back in what the server says. A legacy server tells the requests of a session apart by
+//! their ids: give each client its own session link.
 //!
 //! # Replies
 //!
@@ -15,6 +17,7 @@
 //! by TCP.
 
 mod ahead;
+mod alias;
 mod answer;
 mod endpoint;
 mod ends;

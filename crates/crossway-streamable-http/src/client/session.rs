@@ -22,6 +22,8 @@ pub(super) struct Session {
     /// The key of this link in the upstream's table.
     key: usize,
     call_limit: usize,
+    /// Whether several clients may use the link.
+    pub(super) is_shared: bool,
     state: Mutex<State>,
 }
 
@@ -104,7 +106,7 @@ impl Session {
             let (key, is_closed) = shared.ends.enter(session);
             let phase = if is_closed { Phase::Closed } else { Phase::Fresh };
             let state = Mutex::new(State { phase, ..State::default() });
-            Self { shared, key, call_limit, state }
+            Self { shared, key, call_limit, is_shared: !scope.is_session(), state }
         })
     }
 

@@ -13,6 +13,7 @@ use crossway_service::{
 use http::HeaderMap;
 use tokio::time::timeout;
 
+use super::alias::{Alias, Numbers};
 use super::endpoint::Endpoint;
 use super::ends::{Ending, Ends};
 use super::errands::{Errand, Errands};
@@ -45,6 +46,8 @@ pub(super) struct Shared {
     pub(super) limits: Limits,
     pub(super) mirrored: Mirrored,
     pub(super) errands: Errands,
+    /// The ids of requests on links that clients share.
+    numbers: Numbers,
     pub(super) ends: Ends,
     /// Whether waiting for a session's standing stream has ever timed out.
     pub(super) heads_are_late: AtomicBool,
@@ -70,6 +73,7 @@ impl StreamableHttpUpstream {
             limits: options.limits,
             mirrored: Mirrored::default(),
             errands: Errands::default(),
+            numbers: Numbers::default(),
             ends: Ends::default(),
             heads_are_late: AtomicBool::new(false),
             strays: AtomicU64::new(0),
@@ -155,7 +159,7 @@ impl Connection for Handle {
 }
 
 impl Handle {
-    fn request(&self, request: Message, context: &mut Context) -> Result<Reply, CallError> {
+    fn request(&self, mut request: Message, context: &mut Context) -> Result<Reply, CallError> {
         let shared = &self.0.shared;
         let manner = manner(&request, context);
         if manner.is_modern() && shared.era == Era::Legacy {
@@ -167,7 +171,10 @@ impl Handle {
             self.0.renew(&request);
         }
         let ticket = self.0.open(context.origin.as_u64(), Some(id.clone()), manner.is_modern())?;
-        Ok(Reply::stream(Exchange::new(ticket, request, id, manner, context.deadline)))
+        let alias = (manner.is_modern() && self.0.is_shared)
+            .then(|| Alias::put_on(&mut request, id.clone(), &shared.numbers));
+        let id = alias.as_ref().map_or(id, |alias| alias.number().clone());
+        Ok(Reply::stream(Exchange::new(ticket, request, id, alias, manner, context.deadline)))
     }
 
     fn post(&self, message: Message, context: &Context) -> Reply {

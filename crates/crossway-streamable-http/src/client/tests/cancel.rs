@@ -78,7 +78,7 @@ async fn a_dropped_initialize_is_not_cancelled_by_a_message() {
 #[tokio::test]
 async fn dropping_a_modern_reply_closes_its_stream_and_sends_nothing() {
     let mut peer = Peer::new().await;
-    let link = peer.upstream.connect(Scope::Shared);
+    let link = peer.upstream.connect(Scope::Session);
     let mut reply = call(&link, &modern(1, "tools/list", ""));
     let mut held = tokio::select! {
         item = next(&mut reply) => panic!("{item:?}"),
@@ -93,7 +93,7 @@ async fn dropping_a_modern_reply_closes_its_stream_and_sends_nothing() {
 #[tokio::test]
 async fn a_modern_cancellation_closes_the_stream_of_its_call_alone() {
     let mut peer = Peer::new().await;
-    let link = peer.upstream.connect(Scope::Shared);
+    let link = peer.upstream.connect(Scope::Session);
     let (ours, theirs) = (Origin::unique(), Origin::unique());
     let mut cancelled = call_as(&link, &modern(1, "tools/list", ""), ours);
     let mut other = call_as(&link, &modern(1, "tools/list", ""), theirs);
@@ -118,7 +118,7 @@ async fn a_modern_cancellation_closes_the_stream_of_its_call_alone() {
 #[tokio::test]
 async fn cancelling_what_is_over_reaches_a_legacy_server_and_no_modern_one() {
     let mut peer = Peer::new().await;
-    let shared = peer.upstream.connect(Scope::Shared);
+    let shared = peer.upstream.connect(Scope::Session);
     assert_eq!(next(&mut call(&shared, CANCEL)).await, None);
     assert!(peer.is_silent());
     let link = peer.session(LEGACY).await;

@@ -61,7 +61,7 @@ impl Server {
     }
 
     fn link(&self) -> Link {
-        self.upstream.connect(Scope::Shared)
+        self.upstream.connect(Scope::Session)
     }
 
     fn connections(&self) -> usize {
@@ -208,7 +208,7 @@ async fn scripted(script: impl Fn(u32) -> Vec<u8> + Send + 'static) -> (Link, Ar
         }
     });
     let upstream = StreamableHttpUpstream::new(&url, Options::default().tls(client)).unwrap();
-    (upstream.connect(Scope::Shared), requests)
+    (upstream.connect(Scope::Session), requests)
 }
 
 #[tokio::test]

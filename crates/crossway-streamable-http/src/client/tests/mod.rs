@@ -1,6 +1,7 @@
 //! The client against scripted servers, over real sockets; over memory where time is paused.
 
 mod ahead;
+mod alias;
 mod calls;
 mod cancel;
 mod faults;

@@ -36,7 +36,7 @@ async fn a_request_is_mirrored_in_its_headers_and_belongs_to_no_session() {
 #[tokio::test]
 async fn the_version_header_says_what_the_body_says() {
     let mut peer = Peer::new().await;
-    let link = peer.upstream.connect(Scope::Shared);
+    let link = peer.upstream.connect(Scope::Session);
     let request = modern(1, "server/discover", "").replace("2026-07-28", "v999.0.0");
     let refusal = r#"{"jsonrpc":"2.0","id":1,"error":{"code":-32022,"message":"no","data":{"supported":["2026-07-28"]}}}"#;
     let (answer, ()) = tokio::join!(ask(&link, &request), async {
@@ -50,7 +50,7 @@ async fn the_version_header_says_what_the_body_says() {
 #[tokio::test]
 async fn a_request_without_meta_is_as_modern_as_its_client() {
     let mut peer = Peer::new().await;
-    let link = peer.upstream.connect(Scope::Shared);
+    let link = peer.upstream.connect(Scope::Session);
     let text = r#"{"jsonrpc":"2.0","id":1,"method":"server/discover","params":{}}"#;
     let context = Context::new(Origin::unique(), Some(Revision::V2026_07_28));
     let mut reply = link.call(Call::message(message(text), context));
@@ -65,7 +65,7 @@ async fn a_request_without_meta_is_as_modern_as_its_client() {
 #[tokio::test]
 async fn a_legacy_upstream_refuses_modern_requests_without_being_asked() {
     let mut peer = Peer::with(Options::default().era(Era::Legacy)).await;
-    let link = peer.upstream.connect(Scope::Shared);
+    let link = peer.upstream.connect(Scope::Session);
     let error = ask(&link, modern(1, "server/discover", "")).await.unwrap_err();
     assert_eq!((error.reason(), error.outcome()), (&Reason::LegacyOnly, Outcome::NotSent));
     assert!(peer.is_silent());
@@ -75,7 +75,7 @@ async fn a_legacy_upstream_refuses_modern_requests_without_being_asked() {
 #[tokio::test]
 async fn where_the_era_is_not_known_the_server_says_it() {
     let mut peer = Peer::new().await;
-    let link = peer.upstream.connect(Scope::Shared);
+    let link = peer.upstream.connect(Scope::Session);
     let error = r#"{"jsonrpc":"2.0","id":null,"error":{"code":-32000,"message":"Server not initialized"}}"#;
     let (answer, ()) = tokio::join!(ask(&link, modern(1, "server/discover", "")), async {
         peer.next().await.refuse("400 Bad Request", error).await;
@@ -86,7 +86,7 @@ async fn where_the_era_is_not_known_the_server_says_it() {
 #[tokio::test]
 async fn a_subscription_gives_its_notifications_for_as_long_as_it_is_read() {
     let mut peer = Peer::new().await;
-    let link = peer.upstream.connect(Scope::Shared);
+    let link = peer.upstream.connect(Scope::Session);
     let mut reply =
         call(&link, &modern(1, "subscriptions/listen", r#""notifications":{"toolsListChanged":true},"#));
     let changed = r#"{"jsonrpc":"2.0","method":"notifications/tools/list_changed","params":{"_meta":{"io.modelcontextprotocol/subscriptionId":1}}}"#;
@@ -112,7 +112,7 @@ async fn a_subscription_gives_its_notifications_for_as_long_as_it_is_read() {
 #[tokio::test]
 async fn a_server_request_in_a_modern_stream_is_dropped_and_counted() {
     let mut peer = Peer::new().await;
-    let link = peer.upstream.connect(Scope::Shared);
+    let link = peer.upstream.connect(Scope::Session);
     let (answer, ()) = tokio::join!(ask(&link, modern(1, "tools/list", "")), async {
         let mut exchange = peer.next().await;
         exchange.open_stream().await;
@@ -127,7 +127,7 @@ async fn a_server_request_in_a_modern_stream_is_dropped_and_counted() {
 #[tokio::test]
 async fn a_modern_stream_that_breaks_is_not_resumed() {
     let mut peer = Peer::new().await;
-    let link = peer.upstream.connect(Scope::Shared);
+    let link = peer.upstream.connect(Scope::Session);
     let (answer, ()) = tokio::join!(ask(&link, modern(1, "tools/list", "")), async {
         let mut exchange = peer.next().await;
         exchange.open_stream().await;
@@ -143,7 +143,7 @@ async fn a_modern_stream_that_breaks_is_not_resumed() {
 #[tokio::test]
 async fn parameter_headers_that_came_over_http_are_sent_on_as_they_came() {
     let mut peer = Peer::new().await;
-    let link = peer.upstream.connect(Scope::Shared);
+    let link = peer.upstream.connect(Scope::Session);
     let mut context = Context::new(Origin::unique(), None);
     let mut params = ParamHeaders::default();
     params.0.insert("mcp-param-region", "=?base64?S8O2bG4=?=".parse().unwrap());
@@ -163,7 +163,7 @@ async fn parameter_headers_that_came_over_http_are_sent_on_as_they_came() {
 async fn a_calls_place_in_its_trace_is_sent_as_headers() {
     const PARENT: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
     let mut peer = Peer::new().await;
-    let link = peer.upstream.connect(Scope::Shared);
+    let link = peer.upstream.connect(Scope::Session);
     for (state, sent) in [("a=1", Some("a=1")), ("", None)] {
         let mut context = Context::new(Origin::unique(), None);
         context.extensions.insert(PARENT.parse::<TraceContext>().unwrap().with_state(state));
@@ -182,7 +182,7 @@ const TOOLS: &str = r#"{"jsonrpc":"2.0","id":1,"result":{"ttlMs":0, "tools":[ {"
 #[tokio::test]
 async fn parameter_headers_are_made_from_the_tools_that_were_listed() {
     let mut peer = Peer::new().await;
-    let link = peer.upstream.connect(Scope::Shared);
+    let link = peer.upstream.connect(Scope::Session);
     let (list, ()) = tokio::join!(ask(&link, modern(1, "tools/list", "")), async {
         peer.next().await.answer(TOOLS).await;
     });
@@ -211,7 +211,7 @@ async fn parameter_headers_are_made_from_the_tools_that_were_listed() {
 #[tokio::test]
 async fn headers_of_a_clients_arguments_go_with_its_call_alone() {
     let mut peer = Peer::new().await;
-    let link = peer.upstream.connect(Scope::Shared);
+    let link = peer.upstream.connect(Scope::Session);
     let mut context = Context::new(Origin::unique(), None);
     let region = (http::HeaderName::from_static("mcp-param-region"), http::HeaderValue::from_static("eu"));
     context.extensions.insert(ParamHeaders([region].into_iter().collect()));
@@ -235,7 +235,7 @@ async fn headers_of_a_clients_arguments_go_with_its_call_alone() {
 #[tokio::test]
 async fn a_call_refused_for_its_headers_is_made_again_with_what_the_tools_say_now() {
     let mut peer = Peer::new().await;
-    let link = peer.upstream.connect(Scope::Shared);
+    let link = peer.upstream.connect(Scope::Session);
     let request = modern(5, "tools/call", r#""name":"sql","arguments":{"region":"eu"},"#);
     let mismatch =
         r#"{"jsonrpc":"2.0","id":5,"error":{"code":-32020,"message":"Mcp-Param-Region is missing"}}"#;
