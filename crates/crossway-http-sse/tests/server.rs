@@ -6,7 +6,7 @@ mod support;
 use std::net::SocketAddr;
 
 use crossway_http_sse::{Config, HttpSse, ServerLimits};
-use crossway_service::Scope;
+use crossway_service::{Call, CallError, Connection, ErrorText, Link, Reason, Reply, Scope, Upstream};
 use crossway_testkit::{Scripted, Server, corpus};
 use support::{Http, ask, message, post, post_of, serve, soon};
 use tokio::sync::mpsc;
@@ -213,6 +213,43 @@ async fn when_the_upstream_ends_calls_fail_on_the_stream_which_then_ends() {
     assert!(stream.event().await.is_none());
     soon(service.drained()).await;
     assert_eq!(post(address, &endpoint, &ping("8")).await, 404);
+}
+
+/// An upstream that can't be reached.
+struct Unreachable;
+
+impl Upstream for Unreachable {
+    fn connect(&self, _: Scope) -> Link {
+        Link::new(Self)
+    }
+}
+
+impl Connection for Unreachable {
+    fn call(&self, _: Call) -> Reply {
+        Reply::failed(CallError::not_sent(Reason::Unavailable(ErrorText::public("nobody listens"))))
+    }
+}
+
+#[tokio::test]
+async fn an_upstream_that_fails_before_the_first_message_is_told_in_its_answer() {
+    let service = HttpSse::new(Unreachable, Config::default());
+    let address = serve(service.clone()).await;
+    let (mut stream, endpoint) = Http::open(address, "/sse").await;
+    assert_eq!(post(address, &endpoint, &ping("1")).await, 202);
+    let error = stream.message().await;
+    assert!(error.contains(r#""id":1,"error":"#) && error.contains("nobody listens"), "{error}");
+    assert!(stream.event().await.is_none());
+    soon(service.drained()).await;
+}
+
+#[tokio::test]
+async fn a_session_whose_upstream_has_failed_before_the_first_message_can_be_drained() {
+    let service = HttpSse::new(Unreachable, Config::default());
+    let address = serve(service.clone()).await;
+    let (mut stream, _) = Http::open(address, "/sse").await;
+    service.drain();
+    assert!(stream.event().await.is_none());
+    soon(service.drained()).await;
 }
 
 #[tokio::test]

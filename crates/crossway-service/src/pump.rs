@@ -96,6 +96,13 @@ impl Pump {
         self.wake();
     }
 
+    /// Listens again for the upstream's messages outside calls, if that has ended.
+    pub fn listen(&mut self) {
+        if self.listening.is_none() {
+            self.listening = Some(self.link.call(Call::listen(self.context.clone())));
+        }
+    }
+
     /// Answers a request of the client with an error, and hands it to nobody. Gives whether there was a place for the answer: as many wait
     /// as a client need not have read.
     #[must_use]

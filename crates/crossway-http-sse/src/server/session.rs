@@ -51,6 +51,8 @@ pub(super) struct Session {
 struct State {
     /// `None` once the session has ended.
     pump: Option<Pump>,
+    /// Whether the client has sent a message.
+    has_spoken: bool,
     /// The stream's task.
     waker: Option<Waker>,
 }
@@ -80,7 +82,7 @@ impl Session {
             _place: place,
             sessions,
             limits,
-            state: Mutex::new(State { pump: None, waker: None }),
+            state: Mutex::new(State { pump: None, has_spoken: false, waker: None }),
         }
     }
 
@@ -114,12 +116,18 @@ impl Session {
         // Calls in flight may need responses to finish.
         let is_draining = message.is_request() && self.sessions.is_draining();
         let mut state = self.state();
-        let reason = match &mut state.pump {
+        let State { pump, has_spoken, waker } = &mut *state;
+        let reason = match pump {
             None => NotTaken::Ended,
             Some(_) if is_draining => NotTaken::Draining,
             Some(pump) if !pump.takes(&message) => NotTaken::Full,
             Some(pump) => {
                 pump.context_mut().extensions = extensions.into();
+                if !std::mem::replace(has_spoken, true) {
+                    pump.listen();
+                    // The pump wakes nobody once the upstream has failed.
+                    waker.iter().for_each(Waker::wake_by_ref);
+                }
                 pump.handle(message);
                 return Ok(());
             }
@@ -147,11 +155,16 @@ impl Session {
     }
 
     /// The next message for the client; `None` once there will be no more. When the server is closed, calls without an answer fail first.
+    ///
+    /// If the upstream can't be connected to, the stream waits for the client's first message, whose answer says why.
     pub(super) fn poll_next(&self, cx: &mut Context<'_>) -> Poll<Option<Message>> {
         let mut state = self.state();
+        let has_spoken = state.has_spoken;
         let Some(pump) = &mut state.pump else { return Poll::Ready(None) };
-        if let Poll::Ready(next) = pump.poll_next(cx) {
-            return Poll::Ready(next);
+        match pump.poll_next(cx) {
+            Poll::Ready(None) if !has_spoken => {}
+            Poll::Ready(next) => return Poll::Ready(next),
+            Poll::Pending => {}
         }
         if self.sessions.is_closed() {
             pump.fail_all(&Reason::Closing);
