@@ -45,6 +45,9 @@ pub enum Reason {
     /// The upstream no longer knows the session (2025-11-25, basic/transports, Session Management: 404).
     #[error("the MCP server has ended the session; initialize a new one")]
     SessionEnded,
+    /// The client has ended its session (DELETE) while the call was in flight.
+    #[error("the client has ended the session")]
+    SessionDeleted,
     /// The upstream speaks legacy revisions only, and the call was a modern one.
     #[error("the MCP server speaks revisions before 2026-07-28 only; open a session with `initialize`")]
     LegacyOnly,
@@ -154,7 +157,11 @@ impl CallError {
                     *said = None;
                 }
             }
-            Reason::SessionEnded | Reason::LegacyOnly | Reason::TimedOut(_) | Reason::Closing => {}
+            Reason::SessionEnded
+            | Reason::SessionDeleted
+            | Reason::LegacyOnly
+            | Reason::TimedOut(_)
+            | Reason::Closing => {}
         }
         self
     }
@@ -169,7 +176,9 @@ impl CallError {
     #[must_use]
     pub fn fault(&self) -> Fault {
         match self.reason {
-            Reason::SessionEnded | Reason::LegacyOnly | Reason::OverQuota(_) => Fault::Downstream,
+            Reason::SessionEnded | Reason::SessionDeleted | Reason::LegacyOnly | Reason::OverQuota(_) => {
+                Fault::Downstream
+            }
             Reason::OverLimit(_) | Reason::Closing => Fault::Ours,
             _ => Fault::Upstream,
         }

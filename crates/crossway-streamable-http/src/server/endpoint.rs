@@ -57,6 +57,15 @@ impl Endpoint {
         self.sessions.end(session);
     }
 
+    /// Ends a session that the upstream has ended: later requests of its client get 404. Calls in flight may still be answered, so the link
+    /// is closed after the last of them.
+    pub(crate) fn lose_session(&self, session: &Arc<Session>) {
+        if let Some(handles) = &self.handles {
+            handles.note_ended(session);
+        }
+        self.sessions.lose(session);
+    }
+
     /// The link that all stateless requests share; `None` if the endpoint was closed before the first.
     pub(crate) fn shared_link(&self) -> Option<&Link> {
         self.shared.get_or_init(|| Some(self.upstream.connect(Scope::Shared))).as_ref()

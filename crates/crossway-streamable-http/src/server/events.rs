@@ -189,7 +189,7 @@ impl EventStream {
                 Poll::Ready(Some(Err(error))) => {
                     // The client would reopen the stream each second, and keep an ended session. 404 tells it to begin a new one.
                     if let (Reason::SessionEnded, Some(place)) = (error.reason(), &self.place) {
-                        endpoint.end_session(&place.session);
+                        endpoint.lose_session(&place.session);
                     }
                     self.finish();
                     return Poll::Ready(());

@@ -176,6 +176,7 @@ impl Exchange {
                 Some(Ok(message)) => Step::Interim(message),
                 Some(Err(error)) => {
                     self.is_over = true;
+                    let error = self.with_cause(error);
                     self.fail(&error);
                     Step::Failed(error)
                 }
@@ -226,10 +227,21 @@ impl Exchange {
         }
     }
 
+    /// Names the client's DELETE as the reason for which its session's link was closed.
+    fn with_cause(&self, error: CallError) -> CallError {
+        let is_deleted = matches!(&self.caller, Caller::Session(session) if session.has_ended());
+        match error.reason() {
+            Reason::Closing if is_deleted && !self.endpoint.cut_off.is_stopped() => {
+                CallError::new(Reason::SessionDeleted, error.outcome())
+            }
+            _ => error,
+        }
+    }
+
     fn fail(&self, error: &CallError) {
         match &self.caller {
             Caller::Session(session) if *error.reason() == Reason::SessionEnded => {
-                self.endpoint.end_session(session);
+                self.endpoint.lose_session(session);
             }
             _ => self.end_opening(),
         }

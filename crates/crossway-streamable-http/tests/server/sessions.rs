@@ -1,10 +1,12 @@
 //! The life of a session.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use crossway_service::{Ask, Call, CallError, Connection, Link, Reason, Reply, Scope, Upstream};
+use crossway_service::{Ask, Call, CallError, Closing, Connection, Link, Reason, Reply, Scope, Upstream};
 use crossway_streamable_http::server::{Config, Limits, SessionOwner, StreamableHttp};
 use http::{Method, Request, StatusCode};
+use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use crate::support::{
@@ -278,6 +280,92 @@ async fn a_session_that_the_upstream_has_lost_is_lost_here_too() {
     assert_eq!(client.get().await.status, StatusCode::NOT_FOUND);
     settle().await;
     assert_eq!(service.sessions(), 0);
+}
+
+/// An upstream that no longer knows the session for any call but the first, which it answers when it is told to.
+#[derive(Clone, Default)]
+struct Losing {
+    begun: Arc<Notify>,
+    answer: Arc<Notify>,
+    closed: Arc<Notify>,
+}
+
+impl Upstream for Losing {
+    fn connect(&self, _: Scope) -> Link {
+        Link::new(self.clone())
+    }
+}
+
+impl Connection for Losing {
+    fn call(&self, call: Call) -> Reply {
+        let Ask::Message(message) = call.ask else { return Reply::accepted() };
+        let Some(id) = message.id() else { return Reply::accepted() };
+        let answer = |text: String| {
+            Reply::once(crossway_proto::Message::parse(text.into(), &Default::default()).unwrap())
+        };
+        match id.to_string().as_str() {
+            "1" => {
+                let Self { begun, answer: told, closed } = self.clone();
+                Reply::pending(async move {
+                    begun.notify_one();
+                    tokio::select! {
+                        () = told.notified() => answer(r#"{"jsonrpc":"2.0","id":1,"result":{}}"#.to_owned()),
+                        () = closed.notified() => Reply::failed(CallError::unknown(Reason::Closing)),
+                    }
+                })
+            }
+            "2" => Reply::failed(CallError::answered(Reason::SessionEnded)),
+            init => answer(initialize_result(init, "2025-11-25")),
+        }
+    }
+
+    fn close(&self) -> Closing {
+        self.closed.notify_waiters();
+        Box::pin(std::future::ready(()))
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn calls_in_flight_are_answered_though_another_call_finds_the_session_lost() {
+    let upstream = Losing::default();
+    let service = StreamableHttp::new(upstream.clone(), Config::new());
+    let mut client = Client::new(&service);
+    let answer = client.post(&initialize("2025-11-25")).await;
+    client.set("mcp-session-id", &answer.header("mcp-session-id"));
+    drop(answer);
+    let request = call("1");
+    let (first, ()) = tokio::join!(client.post(&request), async {
+        upstream.begun.notified().await;
+        assert_eq!(client.post(&call("2")).await.status, StatusCode::NOT_FOUND);
+        // No request is let into the session any more.
+        assert_eq!(client.post(&call("3")).await.status, StatusCode::NOT_FOUND);
+        settle().await;
+        upstream.answer.notify_one();
+    });
+    assert_eq!(first.status, StatusCode::OK);
+    assert_eq!(first.text().await, r#"{"jsonrpc":"2.0","id":1,"result":{}}"#);
+    let closed = upstream.closed.notified();
+    tokio::time::timeout(Duration::from_secs(60), closed).await.unwrap();
+    settle().await;
+    assert_eq!(service.sessions(), 0);
+}
+
+#[tokio::test]
+async fn a_call_in_flight_is_told_that_its_client_has_ended_the_session() {
+    let upstream = Losing::default();
+    let service = StreamableHttp::new(upstream.clone(), Config::new());
+    let mut client = Client::new(&service);
+    let answer = client.post(&initialize("2025-11-25")).await;
+    client.set("mcp-session-id", &answer.header("mcp-session-id"));
+    let request = call("1");
+    let (failed, deleted) = tokio::join!(client.post(&request), async {
+        upstream.begun.notified().await;
+        client.delete().await
+    });
+    assert_eq!((failed.status, deleted.status), (StatusCode::OK, StatusCode::NO_CONTENT));
+    let error = failed.json().await["error"].clone();
+    assert!(error["message"].as_str().unwrap().contains("the client has ended the session"), "{error}");
+    assert_eq!(error["data"]["outcome"], "sent, unknown");
 }
 
 /// Python's SDK 1 ends its session, and all other calls in it, on any other status.

@@ -34,6 +34,7 @@ pub(crate) struct Session {
     /// The tick in which the session was last found in use.
     used: AtomicU32,
     has_ended: AtomicBool,
+    is_closed: AtomicBool,
     /// When the session's handle expires, in seconds of Unix time; 0 while it has none and uses its random id.
     sealed_until: AtomicU64,
     detached: AtomicUsize,
@@ -63,6 +64,7 @@ impl Session {
             negotiated: OnceLock::new(),
             used: AtomicU32::new(slot.0.now()),
             has_ended: AtomicBool::new(false),
+            is_closed: AtomicBool::new(false),
             sealed_until: AtomicU64::new(0),
             detached: AtomicUsize::new(0),
             streams,
@@ -135,13 +137,16 @@ impl Session {
         now.wrapping_sub(self.used.load(Ordering::Relaxed))
     }
 
-    /// Ends the streams. Returns `false` if they had ended. The session is no longer in the table by then.
-    fn end_streams(&self) -> bool {
-        let is_first = !self.has_ended.swap(true, Ordering::AcqRel);
-        if is_first {
+    /// Ends the streams. No request finds the session from then on.
+    fn end_streams(&self) {
+        if !self.has_ended.swap(true, Ordering::AcqRel) {
             self.streams().end();
         }
-        is_first
+    }
+
+    /// Returns whether the link is to be closed now, which it is once.
+    fn close_once(&self) -> bool {
+        !self.is_closed.swap(true, Ordering::AcqRel)
     }
 }
 

@@ -141,7 +141,7 @@ impl Sessions {
     }
 
     pub(crate) fn find(&self, id: SessionId) -> Option<Arc<Session>> {
-        let session = self.shard(id).get(&id).map(Arc::clone)?;
+        let session = self.shard(id).get(&id).filter(|session| !session.has_ended()).map(Arc::clone)?;
         session.touch(self.common.now());
         Some(session)
     }
@@ -153,9 +153,19 @@ impl Sessions {
         drop(removed);
     }
 
+    /// Ends a session that the upstream has ended: it becomes unknown, and its streams end. Its link is closed once nobody uses it.
+    pub(crate) fn lose(&self, session: &Arc<Session>) {
+        session.end_streams();
+        // The table's and the caller's. The sweeper ends it otherwise.
+        if Arc::strong_count(session) <= 2 {
+            self.end(session);
+        }
+    }
+
     /// Ends a session that is no longer in the table, where its id may have been reused.
     fn wind_up(&self, session: &Session) {
-        if session.end_streams() {
+        session.end_streams();
+        if session.close_once() {
             self.close(&session.link);
         }
     }
@@ -224,7 +234,7 @@ impl Sessions {
                 if is_used {
                     session.touch(now);
                 }
-                !is_used && session.unused_ticks(now) > idle
+                !is_used && (session.has_ended() || session.unused_ticks(now) > idle)
             }));
         }
         if !unused.is_empty() {
