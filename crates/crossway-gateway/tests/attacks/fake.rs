@@ -62,7 +62,7 @@ impl Fake {
         self.state.lock().unwrap().result = result;
     }
 
-    /// From now on it answers this, whatever it is asked.
+    /// From now on it answers this, whatever it is asked. `"$ID"` in the body is the request's id.
     pub(crate) fn says(&self, status: u16, headers: &str, body: &str) {
         self.state.lock().unwrap().instead = Some((status, headers.to_owned(), body.to_owned()));
     }
@@ -112,7 +112,11 @@ fn serve(mut stream: TcpStream, state: &Mutex<State>) {
         let (status, headers, body) = {
             let mut state = state.lock().unwrap();
             state.kept.push(Kept { head, message: message.clone() });
-            state.instead.clone().unwrap_or_else(|| answer(&state, &message))
+            let instead = state.instead.clone();
+            let instead = instead.map(|(status, headers, body)| {
+                (status, headers, body.replace("\"$ID\"", &message["id"].to_string()))
+            });
+            instead.unwrap_or_else(|| answer(&state, &message))
         };
         let written = write!(
             stream,

@@ -169,6 +169,106 @@ fn a_token_is_in_no_log_and_in_no_error() {
 }
 
 #[test]
+fn what_a_server_says_forges_no_line_of_the_log() {
+    let evil =
+        "down\n2026-11-27T15:00:00.000000Z ERROR crossway_gateway: forged\u{1b}[2J\u{202e}\u{2028}\u{9b}";
+    let fake = Fake::of(json!([]));
+    let config = format!(
+        "identity:\n  proof: api-keys\n  keys:\n    - {{ sha256: \"{}\", subject: alice, groups: [acme] }}\n\
+         upstreams:\n  web: {{ url: \"{}\" }}\n\
+         tenants:\n  acme: {{ groups: [acme] }}\ngrants:\n  - {{ tenant: acme, upstream: \"*\", tools: [\"*\"] }}\n",
+        sha256(ALICE),
+        fake.url()
+    );
+    let says = |message: String| {
+        let error = json!({ "jsonrpc": "2.0", "id": "$ID", "error": { "code": -32000, "message": message } });
+        fake.says(200, "", &error.to_string());
+    };
+    for format in ["text", "json"] {
+        for message in [evil.to_owned(), "A".repeat(200_000)] {
+            let dir = tempfile::tempdir().unwrap();
+            says(message);
+            let gateway = talkative(dir.path(), &format!("log: {{ format: {format} }}\n{config}"));
+            let answer = call("/mcp", "web__x", json!({})).bearer(ALICE).send(&gateway).body;
+            assert!(!answer.contains("forged"), "{answer}");
+            ended(gateway);
+            let log = fs::read_to_string(dir.path().join("log")).unwrap();
+            assert!(log.contains("refuses a session"), "{log}");
+            for line in log.lines() {
+                assert!(!line.contains(crossway_proto::is_misread), "{line:?}");
+                assert!(!line.starts_with("2026-11-27T15:00:00.000000Z ERROR"), "{line}");
+                assert!(line.len() < 4000, "{}", &line[..4000]);
+            }
+        }
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("crossway.yaml");
+    fs::write(&path, &config).unwrap();
+    says(evil.to_owned());
+    let mut told = Vec::new();
+    let mut print = || {
+        let mut command = Command::new(CROSSWAY);
+        command.args(["tools", "--user", "alice", "--group", "acme", "--config", path.to_str().unwrap()]);
+        let output = command.output().unwrap();
+        told.extend([output.stdout, output.stderr].map(|text| String::from_utf8(text).unwrap()));
+    };
+    print();
+    let other = Fake::of(json!([tool(&format!("a{evil}"))]));
+    fs::write(&path, config.replace(&fake.url(), &other.url())).unwrap();
+    print();
+    assert!(told[0].contains("without the tools of web"), "{told:?}");
+    assert!(told[2].contains("web__adown"), "{told:?}");
+    for text in told {
+        assert!(!text.replace('\n', "").contains(crossway_proto::is_misread), "{text:?}");
+        assert!(!text.lines().any(|line| line.starts_with("2026-11-27T15:00:00.000000Z ERROR")), "{text}");
+    }
+}
+
+#[test]
+fn an_api_that_repeats_the_credential_in_an_error_tells_it_to_nobody() {
+    let fake = Fake::of(json!([]));
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join("token"), "token/of acme").unwrap();
+    let document = json!({
+        "openapi": "3.1.0", "info": { "title": "t", "version": "1" },
+        "paths": { "/do": { "post": { "operationId": "do", "responses": { "200": { "description": "Done." } } } } },
+    });
+    fs::write(dir.path().join("api.json"), document.to_string()).unwrap();
+    let url = fake.url();
+    let gateway = talkative(
+        dir.path(),
+        &format!(
+            "identity:\n  proof: api-keys\n  keys:\n    - {{ sha256: \"{}\", subject: alice, groups: [acme] }}\n\
+             upstreams:\n  api: {{ openapi: {{ document: api.json, server: \"{url}\" }}, limits: {{ breaker: {{ failures: 0 }} }} }}\n  \
+             hook: {{ webhook: {{ url: \"{url}\", tools: {{ do: {{ description: Does. }} }} }}, limits: {{ breaker: {{ failures: 0 }} }} }}\n\
+             tenants:\n  acme: {{ groups: [acme] }}\ngrants:\n  - {{ tenant: acme, upstream: \"*\", tools: [\"*\"] }}\n\
+             credentials:\n  - {{ upstream: api, for: tenant, tenant: acme, bearer: true, from: {{ file: token }} }}\n  \
+             - {{ upstream: api, for: tenant, tenant: acme, query: key, from: {{ file: token }} }}\n  \
+             - {{ upstream: hook, for: tenant, tenant: acme, header: X-Key, from: {{ file: token }} }}\n  \
+             - {{ upstream: hook, for: tenant, tenant: acme, query: key, from: {{ file: token }} }}\n",
+            sha256(ALICE)
+        ),
+    );
+    let repeated = "you sent token/of acme, key=token%2Fof%20acme, key=token%2fof+acme";
+    let ask = |name: &str| call("/mcp", name, json!({})).bearer(ALICE).send(&gateway).body;
+    for name in ["api__do", "hook__do"] {
+        for status in [400, 401, 403, 404, 422, 429, 500, 501, 502, 503] {
+            fake.says(status, "Location: /token%2Fof%20acme\r\n", &json!({ "error": repeated }).to_string());
+            let answer = ask(name);
+            assert!(!answer.contains("acme"), "{name} {status}: {answer}");
+            let is_told = !matches!(status, 401 | 429 | 502 | 503);
+            assert_eq!(answer.contains("[secret]"), is_told, "{name} {status}: {answer}");
+        }
+        fake.says(200, "", "{\"a\":\"token/of acme\"}");
+        assert!(ask(name).contains("token/of acme"));
+    }
+    assert!(fake.kept().iter().any(|kept| kept.head.contains("Bearer token/of acme")));
+    ended(gateway);
+    let log = fs::read_to_string(dir.path().join("log")).unwrap();
+    assert!(!log.contains("of acme") && !log.contains("of%20acme"), "{log}");
+}
+
+#[test]
 fn a_config_that_is_shown_for_debugging_shows_no_secret() {
     let fake = Fake::of(json!([]));
     let dir = tempfile::tempdir().unwrap();
