@@ -8,7 +8,7 @@ use bytes::Bytes;
 use crossway_proto::http_rules::content_encoding::coding;
 use crossway_proto::http_rules::content_type::BodyKind;
 use crossway_proto::sse::SseDecoder;
-use crossway_proto::{ErrorCode, Incoming, Kind, Message, RequestId};
+use crossway_proto::{ErrorCode, Incoming, Kind, Message, RequestId, excerpt};
 use crossway_service::{CallError, ErrorText, Outcome, Reason};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 
@@ -203,15 +203,7 @@ fn quoted(headers: &HeaderMap, text: &[u8]) -> Option<String> {
     } else {
         lines.next()?.to_owned()
     };
-    let line: String =
-        line.chars().filter(|char| !is_hidden(*char)).take(limits::QUOTED_TEXT_CHARS).collect();
-    (!line.is_empty() && !line.starts_with('<')).then_some(line)
-}
-
-/// Whether a character controls a terminal or the direction of text, or is not seen.
-fn is_hidden(char: char) -> bool {
-    char.is_control()
-        || matches!(char, '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+    (!line.is_empty() && !line.starts_with('<')).then(|| excerpt(&line, limits::QUOTED_TEXT_CHARS))
 }
 
 /// The code of an error response.
