@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use crossway_router::ScopedOptions;
 use crossway_router::guard::{BreakerOptions, GuardOptions};
+use crossway_router::{ScopedOptions, ToLegacyOptions};
 
 use super::file::{ScopeFile, UpstreamLimitsFile};
 use crate::plan::UpstreamPlan;
@@ -57,13 +57,21 @@ impl UpstreamSpec {
             .breaker(breaker)
     }
 
-    /// How many processes or sessions there may be, and how long they are kept.
+    /// How many instances there may be, and how long they are kept.
     #[must_use]
     pub fn scoped(&self) -> ScopedOptions {
-        let at_least = |time: Duration| time.max(Duration::from_secs(1));
         ScopedOptions::default()
             .most(self.limits.sessions)
-            .idle(at_least(self.limits.session_idle.0))
-            .age(at_least(self.limits.session_age.0))
+            .idle(at_least_a_second(self.limits.session_idle.0))
+            .age(at_least_a_second(self.limits.session_age.0))
     }
+
+    /// Applies the same limits to the sessions of one instance, where the server is legacy.
+    pub(crate) fn bound_sessions(&self, options: ToLegacyOptions) -> ToLegacyOptions {
+        options.most(self.limits.sessions).idle(at_least_a_second(self.limits.session_idle.0))
+    }
+}
+
+fn at_least_a_second(time: Duration) -> Duration {
+    time.max(Duration::from_secs(1))
 }

@@ -66,7 +66,7 @@ impl Served {
                 return Box::new(Replaced);
             }
             let supplied = context.extensions.get::<Supplied>().cloned().unwrap_or_default();
-            let to_legacy = sessions(&made, &ruled);
+            let to_legacy = made.bound_sessions(sessions(&made, &ruled));
             let mut made = made.clone();
             if let UpstreamPlan::Command(command) = &mut made.plan
                 && ruled.get().scopes.get(&made.name) != Some(&ScopeFile::Shared)

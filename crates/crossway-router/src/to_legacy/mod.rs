@@ -116,6 +116,21 @@ impl ToLegacyOptions {
         Self { shared_by, ..Self::default() }
     }
 
+    /// Sets the most open sessions. No more than that work at once for one key, so that further calls wait for a turn.
+    #[must_use]
+    pub fn most(mut self, sessions: usize) -> Self {
+        self.sessions = sessions;
+        self.at_once = self.at_once.min(sessions);
+        self
+    }
+
+    /// Sets how long an unused session is kept.
+    #[must_use]
+    pub fn idle(mut self, idle: Duration) -> Self {
+        self.idle = idle;
+        self
+    }
+
     /// Limits how many exclusive sessions and parked calls one group or user may hold: a group at most three quarters, a user at most
     /// three quarters of the group's part.
     ///

@@ -137,10 +137,11 @@ pub struct UpstreamLimitsFile {
     pub heed_retry_after: bool,
     /// When the upstream is left alone after failures.
     pub breaker: BreakerFile,
-    /// How many processes of it, or sessions with it, there may be.
+    /// How many instances of it there may be, one for each user or tenant as `scope` says; and how many sessions each instance of a legacy
+    /// server may have, each of which is a process where the server is a command.
     #[schemars(range(min = 1))]
     pub sessions: usize,
-    /// How long one is kept that nobody uses.
+    /// How long an instance is kept that nobody uses, and a session of one.
     pub session_idle: Time,
     /// How long one gets new calls, at most; at least half as long. Then another takes its place.
     pub session_age: Time,

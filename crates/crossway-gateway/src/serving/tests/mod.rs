@@ -10,5 +10,6 @@ mod listed;
 mod metrics;
 mod named;
 mod noninterference;
+mod pooled;
 mod rotated;
 mod spelled;

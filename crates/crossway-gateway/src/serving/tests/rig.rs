@@ -159,7 +159,9 @@ impl Rig {
                 "io.modelcontextprotocol/clientInfo": { "name": "test", "version": "1" },
             });
             for (name, value) in meta.as_object().unwrap() {
-                params["_meta"][name] = value.clone();
+                if params["_meta"][name].is_null() {
+                    params["_meta"][name] = value.clone();
+                }
             }
         }
         let mut message = json!({ "jsonrpc": "2.0", "method": method, "params": params });

@@ -35,6 +35,8 @@ pub(super) struct World(Arc<Mutex<Started>>);
 #[derive(Default)]
 struct Started {
     instances: Vec<Arc<Instance>>,
+    /// How many connections are open.
+    connections: usize,
     /// Of those whose lists are not the first ones, by name and for whom they are.
     versions: HashMap<(String, String), u32>,
 }
@@ -94,6 +96,11 @@ impl World {
     /// How many servers were started so far.
     pub(super) fn started(&self) -> usize {
         self.0.lock().unwrap().instances.len()
+    }
+
+    /// How many connections with servers are open.
+    pub(super) fn connections(&self) -> usize {
+        self.0.lock().unwrap().connections
     }
 
     /// The servers' lists are others from now on, for those whose they are.
@@ -249,8 +256,25 @@ impl Connection for Connecting {
     }
 }
 
+/// Counts a connection until dropped.
+struct Counted(World);
+
+impl Counted {
+    fn new(world: &World) -> Self {
+        world.0.lock().unwrap().connections += 1;
+        Self(world.clone())
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.0.lock().unwrap().connections -= 1;
+    }
+}
+
 /// Serves one connection to its end.
 async fn serve(instance: Arc<Instance>, end: duplex::End) {
+    let _counted = Counted::new(&instance.world);
     let mut fates = instance.fates.subscribe();
     let mut serving = Serving { end: Arc::new(end), listening: HashMap::new(), subscribed: HashSet::new() };
     let (mut tasks, mut calls) = (JoinSet::new(), HashMap::<String, AbortHandle>::new());
