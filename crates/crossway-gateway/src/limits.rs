@@ -21,6 +21,10 @@ pub(crate) const OPENAPI_IDLE: Duration = Duration::from_secs(300);
 /// wait for the process to end (2 s in the SDKs).
 pub(crate) const REACHED_FOR_NOBODY: Duration = Duration::from_millis(1500);
 
+/// How many sessions a command of a bridge has at once, over each of Streamable HTTP and HTTP+SSE and for requests without a session, unless
+/// `--sessions` says otherwise: 256, as many as an upstream of `crossway serve`. Each may be a process.
+pub(crate) const COMMAND_SESSIONS: usize = 256;
+
 /// How many servers of a bridge are named to a client that asks for another: as many as somebody reads.
 pub(crate) const NAMES_TOLD: usize = 20;
 

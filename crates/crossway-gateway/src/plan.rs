@@ -205,6 +205,9 @@ pub fn bridge(args: BridgeArgs) -> Result<(BridgePlan, Serving), PlanError> {
     if args.command.is_empty() && args.cwd.is_some() {
         return out_of_place("--cwd", "commands", "none");
     }
+    if args.command.is_empty() && args.config.is_none() && args.sessions.is_some() {
+        return out_of_place("--sessions", "commands", "none");
+    }
     if !has_urls && !args.url.headers.is_empty() {
         return out_of_place("--header", "--upstream", "none");
     }
@@ -386,6 +389,7 @@ mod tests {
             (&["--", "http://h/mcp"], "give it as --upstream http://h/mcp"),
             (&["--upstream", "ftp://host/"], "it has to begin with http:// or https://"),
             (&["--upstream", "http://h/", "--env", "A=b"], "--env is for commands; there is none"),
+            (&["--upstream", "http://h/", "--sessions", "2"], "--sessions is for commands; there is none"),
             (&["--header", "A: b", "--", "cat"], "--header is for --upstream; there is none"),
             (&["--listen", "0.0.0.0:1", "--", "cat"], "add --allow-host NAME"),
             (&["--env", "CROSSWAY_TEST_NOT_SET", "--", "cat"], "write --env CROSSWAY_TEST_NOT_SET=VALUE"),

@@ -114,6 +114,15 @@ impl From<&LimitsFile> for Bounds {
     }
 }
 
+impl Bounds {
+    /// The same in front of a command, which has at most this many sessions.
+    fn of_command(mut self, sessions: usize) -> Self {
+        (self.mcp.sessions, self.sse.sessions) = (sessions, sessions);
+        self.mcp.evicts_sessions = true;
+        self
+    }
+}
+
 impl BoundListener {
     /// Checks what `serving` says, and binds its address.
     ///
@@ -202,6 +211,12 @@ impl BoundListener {
         self
     }
 
+    /// Serves a command, with at most this many sessions.
+    pub(crate) fn of_command(mut self, sessions: usize) -> Self {
+        self.limits = self.limits.of_command(sessions);
+        self
+    }
+
     /// What makes the faces of an upstream here. `is_embedded` says whether the upstream is in this process.
     pub(crate) fn maker(&self, is_embedded: bool) -> Maker {
         Maker {
@@ -258,6 +273,11 @@ impl Maker {
             is_modern_only: false,
             limits: Bounds::default(),
         }
+    }
+
+    /// The same for a command, which has at most this many sessions.
+    pub(crate) fn of_command(&self, sessions: usize) -> Self {
+        Self { limits: self.limits.of_command(sessions), ..self.clone() }
     }
 
     /// Both faces of an upstream.

@@ -77,6 +77,24 @@ fn a_session_ends_when_its_server_dies() {
     }
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn a_command_of_a_bridge_has_no_more_sessions_than_the_flag_says() {
+    let command = ["--", CROSSWAY, "demo", "--stdio", "--era", "legacy"];
+    let bridge = Serving::start(&[&["bridge", "--sessions", "2"][..], &command].concat());
+    let before = children(bridge.child.id()).len();
+    let sessions: Vec<_> = (0..4).map(|_| bridge.open()).collect();
+    let answers: Vec<_> = sessions.iter().map(|session| bridge.post(CALL, Some(session))).collect();
+    let ended = answers.iter().filter(|answer| answer.starts_with("HTTP/1.1 404"));
+    assert_eq!(ended.count(), 2, "{answers:?}");
+    assert!(answers[3].contains("hello"), "{answers:?}");
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while children(bridge.child.id()).len() > before + 2 {
+        assert!(Instant::now() < deadline, "processes of sessions that have ended are still there");
+        std::thread::yield_now();
+    }
+}
+
 /// A client on standard input and output of `crossway stdio`.
 struct Client {
     child: Child,

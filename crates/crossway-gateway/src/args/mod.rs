@@ -196,6 +196,11 @@ pub struct BridgeArgs {
     /// The command's working directory.
     #[arg(long, value_name = "DIR")]
     pub cwd: Option<PathBuf>,
+    /// How many sessions a command has at once, each with a process of its own; 256 by default.
+    ///
+    /// One more ends the session that was unused for the longest time. Its client opens another one with its next request.
+    #[arg(long, value_name = "COUNT")]
+    pub sessions: Option<NonZeroUsize>,
     /// The MCP server to launch, with its arguments: a stdio server.
     #[arg(last = true, value_name = "COMMAND", num_args = 0..)]
     pub command: Vec<String>,

@@ -1,6 +1,7 @@
 //! `crossway bridge`: serves MCP servers as URLs.
 
 use std::ffi::OsString;
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use crossway_router::{SharedBy, ToLegacyOptions};
@@ -8,6 +9,7 @@ use crossway_router::{SharedBy, ToLegacyOptions};
 use crate::args::BridgeArgs;
 use crate::commands::fleet::Fleet;
 use crate::commands::single::serve_with_tools;
+use crate::limits::COMMAND_SESSIONS;
 use crate::plan::{self, BridgePlan, CommandPlan, UpstreamPlan};
 use crate::serve::BoundListener;
 use crate::tools::alone;
@@ -27,25 +29,26 @@ pub fn bridge(args: BridgeArgs) -> Running {
 }
 
 async fn run(args: BridgeArgs) -> Result<(), RunError> {
+    let sessions = args.sessions.map_or(COMMAND_SESSIONS, NonZeroUsize::get);
     let (plan, serving) = plan::bridge(args)?;
     match plan {
         BridgePlan::One(upstream) => {
             let mut bound = BoundListener::new(serving).await?;
+            let mut to_legacy = ToLegacyOptions::shared_by(SharedBy::Everyone);
+            if matches!(upstream, UpstreamPlan::Command(_)) {
+                bound = bound.of_command(sessions);
+                to_legacy = to_legacy.most(sessions);
+            }
             let name = name_of(&upstream);
             let Some(connected) = connect_unless_asked(upstream, bound.asked()).await? else { return Ok(()) };
             connected.announce(&name);
-            let any_era = any_era_of(
-                &name,
-                Arc::clone(&connected.upstream),
-                &connected,
-                ToLegacyOptions::shared_by(SharedBy::Everyone),
-            );
+            let any_era = any_era_of(&name, Arc::clone(&connected.upstream), &connected, to_legacy);
             let tools = Arc::new(alone(&name, &any_era.modern()));
             serve_with_tools(bound, any_era, Some(tools), &name, false, connected.close()).await?;
         }
         BridgePlan::Many { file, servers, keyring } => {
             // A file that can't be used is told before anything is bound.
-            let mut fleet = Fleet::new(file, servers, keyring)?;
+            let mut fleet = Fleet::new(file, servers, keyring)?.sessions(sessions);
             let bound = BoundListener::new(serving).await?;
             fleet.serve(bound).await?;
         }

@@ -16,6 +16,7 @@ use crossway_seal::Keyring;
 
 use crate::RunError;
 use crate::faces::{Faces, Pair, encode_name};
+use crate::limits::COMMAND_SESSIONS;
 use crate::plan::UpstreamPlan;
 use crate::serve::{BoundListener, Maker, run};
 use crate::servers::Server;
@@ -37,6 +38,8 @@ pub(crate) struct Fleet {
     keyring: Option<Arc<Keyring>>,
     /// What the commands of the file find in their environment, unless they say otherwise.
     env: Vec<(OsString, OsString)>,
+    /// How many sessions each command may have.
+    sessions: usize,
 }
 
 impl Fleet {
@@ -57,7 +60,7 @@ impl Fleet {
             }
             None => (None, Vec::new()),
         };
-        Ok(Self { file, fixed, listed, keyring, env: Vec::new() })
+        Ok(Self { file, fixed, listed, keyring, env: Vec::new(), sessions: COMMAND_SESSIONS })
     }
 
     /// Serves them until asked to end: over MCP, and their tools as OpenAPI.
@@ -73,7 +76,8 @@ impl Fleet {
         let root = maker.pair_with(Arc::new(FromLegacy::new(router.clone())), handles);
         let faces = Faces::telling_names(root.with_tools(Some(Tools::Many(directory.clone()))));
         let mcp = Some((router, faces.clone()));
-        let running = Running { maker, idle, tools, directory, mcp, members: Vec::new() };
+        let sessions = self.sessions;
+        let running = Running { maker, idle, tools, directory, mcp, members: Vec::new(), sessions };
         self.run(running, bound, faces, MaybeTls::Plain).await
     }
 
@@ -90,7 +94,9 @@ impl Fleet {
         let of_each = tools.info(None, None, None);
         let mut maker = bound.maker(false);
         let idle = maker.leave_timeout();
-        let running = Running { maker, idle, tools: of_each, directory, mcp: None, members: Vec::new() };
+        let sessions = self.sessions;
+        let running =
+            Running { maker, idle, tools: of_each, directory, mcp: None, members: Vec::new(), sessions };
         self.run(running, bound, faces, door).await
     }
 
@@ -128,6 +134,12 @@ impl Fleet {
         self
     }
 
+    /// Sets how many sessions each command may have.
+    pub(crate) fn sessions(mut self, sessions: usize) -> Self {
+        self.sessions = sessions;
+        self
+    }
+
     /// Leaves the servers as they are, whatever becomes of the file.
     pub(crate) fn fixed(mut self) -> Self {
         self.file = None;
@@ -147,6 +159,8 @@ struct Running {
     mcp: Option<(Router, Faces)>,
     /// Each with the router that its OpenAPI face has.
     members: Vec<(Member, Router)>,
+    /// How many sessions each command may have.
+    sessions: usize,
 }
 
 impl Running {
@@ -186,15 +200,14 @@ impl Running {
         let guard = GuardOptions::new().name(name.as_str()).idle(self.idle);
         let only = tools::empty();
         let routers = [Some(only.clone()), self.mcp.as_ref().map(|(router, _)| router.clone())];
-        let (member, modern, any_era) = Member::start(
-            by_plan(),
-            server,
-            guard,
-            ToLegacyOptions::shared_by(SharedBy::Everyone),
-            move || {
-                routers.iter().flatten().for_each(|router| router.refresh(&name));
-            },
-        );
+        let (mut maker, mut to_legacy) = (self.maker.clone(), ToLegacyOptions::shared_by(SharedBy::Everyone));
+        if matches!(server.upstream, UpstreamPlan::Command(_)) {
+            maker = maker.of_command(self.sessions);
+            to_legacy = to_legacy.most(self.sessions);
+        }
+        let (member, modern, any_era) = Member::start(by_plan(), server, guard, to_legacy, move || {
+            routers.iter().flatten().for_each(|router| router.refresh(&name));
+        });
         let name = member.name();
         only.insert(name, &modern);
         let face = self.tools.clone().at(&format!("{}/{}", self.tools.path_prefix, encode_name(name)));
@@ -202,7 +215,7 @@ impl Running {
         self.retire_tools(self.directory.insert(name, face.clone()));
         if let Some((router, faces)) = &self.mcp {
             router.insert(name, &modern);
-            let pair = self.maker.pair(Arc::new(any_era)).with_tools(Some(Tools::One(face)));
+            let pair = maker.pair(Arc::new(any_era)).with_tools(Some(Tools::One(face)));
             if let Some(pair) = faces.insert(name, pair) {
                 self.maker.retire(pair);
             }

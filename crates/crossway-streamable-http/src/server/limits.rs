@@ -18,6 +18,10 @@ pub struct Limits {
     pub retry: Duration,
     /// The most sessions.
     pub sessions: usize,
+    /// Whether one more session than that ends the session that was unused for the longest time, to within ten seconds. A session with
+    /// a stream open or a call in flight is not ended; where all have one, the new session is refused. For upstreams whose sessions are
+    /// processes.
+    pub evicts_sessions: bool,
     /// How long a session is kept that has no stream open and no call in flight.
     pub session_idle: Duration,
     /// How long a session lives whose id is a handle (`Config::session_handles`), used
@@ -77,6 +81,7 @@ impl Default for Limits {
             keep_alive: Self::KEEP_ALIVE,
             retry: Self::RETRY,
             sessions: Self::SESSIONS,
+            evicts_sessions: false,
             session_idle: Self::SESSION_IDLE,
             session_life: Self::SESSION_LIFE,
             standing_streams: Self::STANDING_STREAMS,

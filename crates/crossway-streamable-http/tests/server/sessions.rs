@@ -226,6 +226,36 @@ async fn beyond_the_most_sessions_clients_are_told_to_come_later() {
     Client::open(&service, &mut connections, "2025-11-25").await;
 }
 
+#[tokio::test(start_paused = true)]
+async fn where_sessions_are_evicted_the_one_unused_for_longest_makes_room_and_one_in_use_does_not() {
+    let limits = Limits { sessions: 2, evicts_sessions: true, ..Limits::default() };
+    let (service, mut connections) = scripted(Config::new().limits(limits));
+    let (first, first_server) = Client::open(&service, &mut connections, "2025-11-25").await;
+    tokio::time::sleep(Duration::from_secs(30)).await;
+    let (second, second_server) = Client::open(&service, &mut connections, "2025-11-25").await;
+    tokio::time::sleep(Duration::from_secs(30)).await;
+    let (third, _third_server) = Client::open(&service, &mut connections, "2025-11-25").await;
+    assert!(first_server.receive().await.is_none(), "its connection ends");
+    assert_eq!(first.post(&call("1")).await.status, StatusCode::NOT_FOUND);
+    assert_eq!(service.sessions(), 2);
+    let standing = second.get().await.events();
+    let other = third.get().await.events();
+    let refused = Client::new(&service).post(&initialize("2025-11-25")).await;
+    assert_eq!(refused.status, StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(refused.json().await["error"]["code"], -31003);
+    drop((standing, other));
+    settle().await;
+    tokio::time::sleep(Duration::from_secs(30)).await;
+    let request = call("2");
+    let (answer, _) = tokio::join!(second.post(&request), async {
+        let id = second_server.expect("tools/call").await;
+        second_server.answer(&id, "{}");
+        Client::open(&service, &mut connections, "2025-11-25").await
+    });
+    assert_eq!(answer.status, StatusCode::OK);
+    assert_eq!(third.post(&call("3")).await.status, StatusCode::NOT_FOUND, "it made room");
+}
+
 #[tokio::test]
 async fn a_drained_endpoint_opens_no_sessions_and_serves_those_there_are() {
     let (service, mut connections) = scripted(Config::new());

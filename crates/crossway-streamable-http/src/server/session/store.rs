@@ -119,15 +119,44 @@ impl Sessions {
         self.common.sessions.load(Ordering::Relaxed)
     }
 
-    /// Reserves a place for one more session of a caller, if there is one.
+    /// Reserves a place for one more session of a caller, if there is one, or if an unused session can make room.
     pub(crate) fn reserve(&self, share: Option<&SessionLimiter>) -> Option<Slot> {
         let place = place(share).ok()?;
+        let is_reserved = self.count_one_more()
+            || (self.common.limits.evicts_sessions && self.end_longest_unused() && self.count_one_more());
+        is_reserved.then(|| Slot(Arc::clone(&self.common), place))
+    }
+
+    fn count_one_more(&self) -> bool {
         let most = self.common.limits.sessions;
-        let reserved = self
-            .common
-            .sessions
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |count| (count < most).then_some(count + 1));
-        reserved.is_ok().then(|| Slot(Arc::clone(&self.common), place))
+        let count = &self.common.sessions;
+        count
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |count| (count < most).then_some(count + 1))
+            .is_ok()
+    }
+
+    /// Ends the session that was unused for the longest time. False if all are used, or if as many as there may be are still being
+    /// closed: their processes may take seconds to end.
+    fn end_longest_unused(&self) -> bool {
+        if self.common.closing.load(Ordering::Acquire) >= self.common.limits.sessions {
+            return false;
+        }
+        let now = self.common.now();
+        let longest = self.shards.iter().filter_map(|shard| {
+            let shard = lock(shard);
+            let unused = shard.values().filter(|session| !is_used(session));
+            unused.map(|session| (session.unused_ticks(now), session.id)).max_by_key(|(ticks, _)| *ticks)
+        });
+        let Some((_, id)) = longest.max_by_key(|(ticks, _)| *ticks) else { return false };
+        let ended = {
+            let mut shard = self.shard(id);
+            // It may be used by now.
+            if shard.get(&id).is_none_or(is_used) { None } else { shard.remove(&id) }
+        };
+        let Some(session) = ended else { return false };
+        debug!("a session that was not used is ended to make room for another");
+        self.wind_up(&session);
+        true
     }
 
     /// Registers a session, or ends it if all are being ended: an upstream may agree to one meanwhile.
@@ -229,12 +258,10 @@ impl Sessions {
             // Removed under the lock, so that no client can find an unused session before it is ended.
             unused.extend(lock(shard).extract_if(|_, session| {
                 session.streams().sweep(ticks(self.common.limits.kept_for));
-                // Whoever serves a call or a stream of the session holds it, too.
-                let is_used = Arc::strong_count(session) > 1;
-                if is_used {
+                if is_used(session) {
                     session.touch(now);
                 }
-                !is_used && (session.has_ended() || session.unused_ticks(now) > idle)
+                !is_used(session) && (session.has_ended() || session.unused_ticks(now) > idle)
             }));
         }
         if !unused.is_empty() {
@@ -246,6 +273,11 @@ impl Sessions {
     fn shard(&self, id: SessionId) -> MutexGuard<'_, Shard> {
         lock(&self.shards[id.shard(SHARDS)])
     }
+}
+
+/// Whether a call or a stream of a session in the table is being served: whoever serves it holds the session, too.
+fn is_used(session: &Arc<Session>) -> bool {
+    Arc::strong_count(session) > 1
 }
 
 fn ticks(time: std::time::Duration) -> u32 {
