@@ -127,7 +127,7 @@ impl Upstream for StdioUpstream {
         match scope {
             Scope::Shared => Link::new(SharedConnection(self.shared())),
             // The keepers end with the links.
-            _ => child::connect(&self.plan, scope.into()).0,
+            _ => child::connect(&self.plan, scope).0,
         }
     }
 }

@@ -4,7 +4,7 @@ use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use crossway_service::{Mux, Reason};
+use crossway_service::{Mux, Reason, Scope};
 use futures_util::FutureExt;
 use futures_util::future::{FusedFuture, join, select};
 use tokio::sync::watch;
@@ -22,21 +22,31 @@ use crate::limits::{EXIT_GRACE, HELD_WAIT, OUTPUT_GRACE};
 use crate::{Exit, StartError};
 
 /// Runs a child from its start to the end of the last of its descendants.
-pub(super) async fn keep(plan: &Plan, mux: Mux<ChildOutlet>, mut stop: watch::Receiver<bool>) -> Ended {
+pub(super) async fn keep(
+    plan: &Plan,
+    scope: Scope,
+    mux: Mux<ChildOutlet>,
+    mut stop: watch::Receiver<bool>,
+) -> Ended {
     let mut closing = plan.closing.subscribe();
     if *stop.borrow() || *closing.borrow() {
         end_calls(&mux, Reason::Closing);
         return Ended { how: Err(StartError::Closing), answers: 0 };
     }
+    let upstream = plan.command.name().map(|name| &**name);
+    let tenant = plan.command.tenant().map(|tenant| &**tenant);
+    let is_shared = matches!(scope, Scope::Shared);
     let Started { mut tree, stdin, stdout, stderr } = match start(&plan.command) {
         Ok(started) => started,
         Err(error) => {
+            if !is_shared {
+                tracing::warn!(upstream, tenant, %error, "the MCP server of a session can't be started");
+            }
             end_calls(&mux, Reason::Unavailable(error.why()));
             return Ended { how: Err(error), answers: 0 };
         }
     };
-    let (pid, upstream) = (tree.id().unwrap_or_default(), plan.command.name().map(|name| &**name));
-    let tenant = plan.command.tenant().map(|tenant| &**tenant);
+    let pid = tree.id().unwrap_or_default();
     tracing::debug!(pid, upstream, tenant, program = ?plan.command.shown(), "an MCP server was started");
 
     let options = plan.options;
@@ -70,6 +80,10 @@ pub(super) async fn keep(plan: &Plan, mux: Mux<ChildOutlet>, mut stop: watch::Re
             () = last_words(&mut tree, carrying, following.as_mut(), &counts) => {}
             () = &mut asked => {}
         }
+    }
+    if !is_asked && !is_shared {
+        let status = tree.status().map(tracing::field::display);
+        tracing::warn!(pid, upstream, tenant, status, "the MCP server of a session has ended by itself");
     }
     let exit = Exit::new(tree.status(), last.to_vec());
     end_calls(&mux, if is_asked { Reason::Closing } else { Reason::Ended(exit.why()) });

@@ -21,8 +21,8 @@ mod tree;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use crossway_service::Link;
 use crossway_service::mux::{Mux, Overflow};
+use crossway_service::{Link, Scope};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
@@ -125,15 +125,17 @@ pub(crate) struct Ended {
 /// # Panics
 ///
 /// Outside of a tokio runtime.
-pub(crate) fn connect(plan: &Arc<Plan>, overflow: Overflow) -> (Link, JoinHandle<Ended>) {
+///
+/// `scope` says whose the child is. The end of a session's child is logged; who starts the shared one logs what that means.
+pub(crate) fn connect(plan: &Arc<Plan>, scope: Scope) -> (Link, JoinHandle<Ended>) {
     let (gone_when_dropped, gone) = watch::channel(());
     let outlet = ChildOutlet::new(Outbox::new(plan.options.outgoing_bytes), gone);
     let stop = outlet.stopping();
-    let mux = Mux::new(outlet, plan.options.service, overflow);
+    let mux = Mux::new(outlet, plan.options.service, Overflow::from(scope));
     let link = mux.link();
     let alive = Alive::new(plan);
     let keeper = tokio::spawn(async move {
-        let ended = keep::keep(&alive.0, mux, stop).await;
+        let ended = keep::keep(&alive.0, scope, mux, stop).await;
         drop(gone_when_dropped);
         ended
     });

@@ -4,8 +4,7 @@ use std::pin::pin;
 use std::sync::{Arc, PoisonError};
 
 use crossway_proto::{Kind, Message};
-use crossway_service::mux::Overflow;
-use crossway_service::{Link, Reply};
+use crossway_service::{Link, Reply, Scope};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout};
 
@@ -51,7 +50,7 @@ impl Shared {
             return self.go_to(Phase::Legacy);
         }
         loop {
-            let (link, mut keeper) = child::connect(&self.plan, Overflow::Fail);
+            let (link, mut keeper) = child::connect(&self.plan, Scope::Shared);
             *current = Some(link.clone());
             let mut probes = 0;
             if self.plan.era() != Some(Era::Modern) {
@@ -96,7 +95,7 @@ impl Shared {
     /// The child has ended, either because it always does, or because it is one of the legacy servers that exit on an
     /// unknown method. Another child that gets `initialize` first tells which: a result means legacy.
     async fn probe_another(&self, error: StartError) -> Result<Era, StartError> {
-        let (link, mut keeper) = child::connect(&self.plan, Overflow::Fail);
+        let (link, mut keeper) = child::connect(&self.plan, Scope::Shared);
         let heard = self.ask(probe::initialize(&link), &mut keeper).await;
         link.close().await;
         match heard {

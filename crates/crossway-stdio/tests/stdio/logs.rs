@@ -109,3 +109,27 @@ async fn neither_arguments_nor_values_nor_messages_are_logged() {
     assert!(text.contains("an MCP server has ended"), "{text}");
     assert!(!text.contains("hunter2") && !text.contains("--nocapture"), "{text}");
 }
+
+#[tokio::test]
+async fn the_end_of_a_sessions_child_is_a_warning_unless_it_was_asked_for() {
+    let (log, _guard) = Log::capture();
+    let command = || crate::support::command("legacy").named("wiki");
+    let client = Client::new(StdioUpstream::new(command(), options()).connect(Scope::Session));
+    assert!(client.call("pid", json!({})).await.is_ok());
+    client.link.close().await;
+    let warnings = || -> Vec<_> {
+        let text = log.text();
+        let lines = text.lines().filter(|line| line.contains("WARN") && line.contains("child::keep"));
+        lines.map(str::to_owned).collect()
+    };
+    assert_eq!(warnings(), [""; 0]);
+    let client = Client::new(StdioUpstream::new(command(), options()).connect(Scope::Session));
+    assert!(client.call("exit", json!({})).await.is_err());
+    let nowhere = Command::new("crossway-no-such-command");
+    let client = Client::new(StdioUpstream::new(nowhere, options()).connect(Scope::Session));
+    assert!(client.call("pid", json!({})).await.is_err());
+    let warnings = warnings();
+    assert_eq!(warnings.len(), 2, "{warnings:?}");
+    assert!(warnings[0].contains("has ended by itself") && warnings[0].contains("wiki"), "{warnings:?}");
+    assert!(warnings[1].contains("can't be started"), "{warnings:?}");
+}
