@@ -8,6 +8,7 @@ use anyhow::Context as _;
 use crossway_gateway::RunError;
 use crossway_gateway::args::{self, Cli, Command};
 use crossway_gateway::config::file::LogFile;
+use crossway_streamable_http::server::http::HttpLimits;
 use tokio::runtime::Runtime;
 
 /// Why: docs/decisions/0015-an-allocator-for-the-binary.md.
@@ -84,11 +85,11 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     match cli.command {
         Command::Bridge(args) => {
             let threads = args.listen.threads.unwrap_or_else(|| threads(!args.command.is_empty()));
-            runtime(threads)?.block_on(crossway_gateway::bridge(args))?;
+            runtime(threads, HttpLimits::CONNECTIONS)?.block_on(crossway_gateway::bridge(args))?;
         }
         Command::Demo(args) => {
             let threads = args.listen.threads.unwrap_or_else(|| threads(false));
-            runtime(threads)?.block_on(crossway_gateway::demo(args))?;
+            runtime(threads, 0)?.block_on(crossway_gateway::demo(args))?;
         }
         Command::Tools(args) => {
             let tools = one_thread()?.block_on(crossway_gateway::tools(args))?;
@@ -96,11 +97,13 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         }
         Command::Serve(args) => {
             let prepared = crossway_gateway::Prepared::new(args, &cli.log)?;
-            runtime(prepared.threads().unwrap_or_else(|| threads(false)))?.block_on(prepared.serve())?;
+            let threads = prepared.threads().unwrap_or_else(|| threads(false));
+            runtime(threads, prepared.connections())?.block_on(prepared.serve())?;
         }
         Command::Health(args) => one_thread()?.block_on(crossway_gateway::health(args))?,
         Command::OpenApi(args) => {
-            runtime(threads(!args.is_of_urls()))?.block_on(crossway_gateway::openapi(args))?;
+            let threads = threads(!args.is_of_urls());
+            runtime(threads, 0)?.block_on(crossway_gateway::openapi(args))?;
         }
         Command::Stdio(args) => one_thread()?.block_on(crossway_gateway::stdio(args))?,
         // Done above.
@@ -128,10 +131,13 @@ fn threads(in_front_of_a_command: bool) -> NonZeroUsize {
     NonZeroUsize::new(wanted).unwrap_or(NonZeroUsize::MIN)
 }
 
-/// A runtime for many clients, with this many threads and a raised limit of open files.
-fn runtime(threads: NonZeroUsize) -> anyhow::Result<Runtime> {
+/// A runtime for many clients, with this many threads and a raised limit of open files. It warns where that is too low for `connections`.
+fn runtime(
+    threads: NonZeroUsize,
+    #[cfg_attr(not(unix), expect(unused_variables))] connections: usize,
+) -> anyhow::Result<Runtime> {
     #[cfg(unix)]
-    crossway_gateway::raise_descriptor_limit();
+    crossway_gateway::raise_descriptor_limit(connections);
     if threads == NonZeroUsize::MIN {
         return one_thread();
     }

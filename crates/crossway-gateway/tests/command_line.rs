@@ -233,3 +233,18 @@ fn health_of_nobody_ends_with_1_and_says_who_was_asked() {
     assert_eq!(code, 1);
     assert!(said.contains("one is written as http://"), "{said}");
 }
+
+#[cfg(unix)]
+#[test]
+fn a_hard_limit_of_open_files_that_is_too_low_is_told_at_the_start() {
+    let script = "ulimit -n 200; exec \"$0\" bridge";
+    let output = Command::new("sh").args(["-c", script, support::CROSSWAY]).output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(said.contains("WARN") && said.contains("RLIMIT_NOFILE") && said.contains("limit=200"), "{said}");
+    let output =
+        Command::new("sh").args(["-c", "ulimit -n 200; exec \"$0\" openapi", support::CROSSWAY]).output();
+    assert!(
+        !String::from_utf8(output.unwrap().stderr).unwrap().contains("RLIMIT_NOFILE"),
+        "it has no such bound"
+    );
+}

@@ -102,6 +102,12 @@ impl Prepared {
         self.loaded.limits.threads
     }
 
+    /// How many connections of clients there may be.
+    #[must_use]
+    pub fn connections(&self) -> usize {
+        self.loaded.limits.connections
+    }
+
     /// Serves until asked to end.
     ///
     /// # Errors
