@@ -228,7 +228,7 @@ async fn beyond_the_most_sessions_clients_are_told_to_come_later() {
 
 #[tokio::test(start_paused = true)]
 async fn where_sessions_are_evicted_the_one_unused_for_longest_makes_room_and_one_in_use_does_not() {
-    let limits = Limits { sessions: 2, evicts_sessions: true, ..Limits::default() };
+    let limits = Limits::default().with(|limits| (limits.sessions, limits.evicts_sessions) = (2, true));
     let (service, mut connections) = scripted(Config::new().limits(limits));
     let (first, first_server) = Client::open(&service, &mut connections, "2025-11-25").await;
     tokio::time::sleep(Duration::from_secs(30)).await;
