@@ -80,6 +80,8 @@ pub struct UrlPlan {
     pub headers: Vec<(HeaderName, HeaderValue)>,
     /// The outgoing proxies for requests.
     pub proxies: Proxies,
+    /// Whether modern requests keep the ids that clients gave them, as those of one person's own clients may.
+    pub keeps_ids: bool,
 }
 
 /// Why the command line can't be carried out.
@@ -321,6 +323,7 @@ fn url_plan(url: &str, args: &UrlArgs) -> Result<UrlPlan, PlanError> {
         transport: args.upstream_transport,
         headers: headers.collect::<Result<_, HeaderError>>()?,
         proxies: Proxies::from_variables(|name| std::env::var(name).ok())?,
+        keeps_ids: true,
     })
 }
 

@@ -351,7 +351,13 @@ fn upstream(args: OpenApiArgs, env: &[(OsString, OsString)]) -> Result<Option<Up
         http_url(first).map_err(|reason| OpenApiError::BadUrl(format!("{first:?} is none: {reason}")))?;
     let headers = headers(args.header.as_deref())?;
     let proxies = Proxies::from_variables(|name| std::env::var(name).ok())?;
-    Ok(Some(UpstreamPlan::Url(UrlPlan { url, transport: Some(transport), headers, proxies })))
+    Ok(Some(UpstreamPlan::Url(UrlPlan {
+        url,
+        transport: Some(transport),
+        headers,
+        proxies,
+        keeps_ids: true,
+    })))
 }
 
 fn headers(text: Option<&str>) -> Result<Vec<(http::HeaderName, http::HeaderValue)>, OpenApiError> {

@@ -242,6 +242,7 @@ impl Entry {
                     transport: transport.flatten(),
                     headers: headers.collect::<Result<_, _>>()?,
                     proxies: Proxies::from_variables(lookup).map_err(Problem::Proxy)?,
+                    keeps_ids: true,
                 }))
             }
         }

@@ -165,6 +165,7 @@ pub async fn connect_url(plan: UrlPlan) -> Result<AtUrl, DetectError> {
         headers.append(name, value);
     }
     let options = Options::default().proxies(plan.proxies.clone()).headers(headers.clone())?;
+    let options = if plan.keeps_ids { options.keep_ids() } else { options };
     let http_sse = || {
         let options = crossway_http_sse::Options::default().with_headers(headers).with_proxies(plan.proxies);
         HttpSseUpstream::new(address, options)
@@ -228,7 +229,8 @@ mod tests {
         for transport in [TransportArg::StreamableHttp, TransportArg::HttpSse] {
             let proxies = crossway_dial::Proxies::default();
             let headers = vec![(HeaderName::from_static("x-place"), value.clone())];
-            let plan = UrlPlan { url: url.clone(), headers, transport: Some(transport), proxies };
+            let plan =
+                UrlPlan { url: url.clone(), headers, transport: Some(transport), proxies, keeps_ids: false };
             let asked = async {
                 let (mut stream, _) = listener.accept().await.unwrap();
                 let mut head = Vec::new();

@@ -25,6 +25,7 @@ pub struct Options {
     pub(super) limits: Limits,
     pub(super) tls: Option<Arc<rustls::ClientConfig>>,
     pub(super) proxies: Proxies,
+    pub(super) keeps_ids: bool,
 }
 
 impl Options {
@@ -90,6 +91,17 @@ impl Options {
         self
     }
 
+    /// Leaves the ids and progress tokens of modern requests as their clients gave them.
+    ///
+    /// Without this, requests on links that clients share ([`Scope::Shared`](crossway_service::Scope::Shared)) get numbers in their place. A
+    /// server that answers a request twice can have its second answer read as that to the next request on the connection, and if both have
+    /// one id, it reaches another client. Set this where all clients are one person's.
+    #[must_use]
+    pub fn keep_ids(mut self) -> Self {
+        self.keeps_ids = true;
+        self
+    }
+
     /// Sets the outgoing proxies. Without this, there are none: the environment is not read.
     ///
     /// The timeout for connecting covers proxy, tunnel and TLS together.
@@ -109,6 +121,7 @@ impl fmt::Debug for Options {
             .field("limits", &self.limits)
             .field("own_tls", &self.tls.is_some())
             .field("proxies", &self.proxies)
+            .field("keeps_ids", &self.keeps_ids)
             .finish()
     }
 }

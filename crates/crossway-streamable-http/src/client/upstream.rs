@@ -46,8 +46,8 @@ pub(super) struct Shared {
     pub(super) limits: Limits,
     pub(super) mirrored: Mirrored,
     pub(super) errands: Errands,
-    /// The ids of requests on links that clients share.
-    numbers: Numbers,
+    /// The ids of requests on links that clients share, unless they keep their own.
+    numbers: Option<Numbers>,
     pub(super) ends: Ends,
     /// Whether waiting for a session's standing stream has ever timed out.
     pub(super) heads_are_late: AtomicBool,
@@ -73,7 +73,7 @@ impl StreamableHttpUpstream {
             limits: options.limits,
             mirrored: Mirrored::default(),
             errands: Errands::default(),
-            numbers: Numbers::default(),
+            numbers: (!options.keeps_ids).then(Numbers::default),
             ends: Ends::default(),
             heads_are_late: AtomicBool::new(false),
             strays: AtomicU64::new(0),
@@ -171,8 +171,8 @@ impl Handle {
             self.0.renew(&request);
         }
         let ticket = self.0.open(context.origin.as_u64(), Some(id.clone()), manner.is_modern())?;
-        let alias = (manner.is_modern() && self.0.is_shared)
-            .then(|| Alias::put_on(&mut request, id.clone(), &shared.numbers));
+        let numbers = shared.numbers.as_ref().filter(|_| manner.is_modern() && self.0.is_shared);
+        let alias = numbers.map(|numbers| Alias::put_on(&mut request, id.clone(), numbers));
         let id = alias.as_ref().map_or(id, |alias| alias.number().clone());
         Ok(Reply::stream(Exchange::new(ticket, request, id, alias, manner, context.deadline)))
     }

@@ -386,7 +386,7 @@ fn url_plan(
         TransportFile::StreamableHttp => TransportArg::StreamableHttp,
         TransportFile::HttpSse => TransportArg::HttpSse,
     });
-    Some(UrlPlan { url, transport, headers, proxies })
+    Some(UrlPlan { url, transport, headers, proxies, keeps_ids: false })
 }
 
 /// Headers for each request.

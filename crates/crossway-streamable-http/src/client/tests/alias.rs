@@ -3,6 +3,7 @@
 use crossway_proto::RequestId;
 use crossway_service::{Link, Outcome, Reason, Scope, Upstream};
 
+use super::super::Options;
 use super::peer::{Exchange, Peer, ask, call, message, modern, next, result};
 
 fn shared(peer: &Peer) -> Link {
@@ -114,14 +115,15 @@ async fn notifications_of_a_subscription_name_it_as_the_client_does_and_those_of
 }
 
 #[tokio::test]
-async fn a_clients_own_link_keeps_its_bytes() {
-    let mut peer = Peer::new().await;
-    let link = peer.link();
-    let request = modern(1, "tools/list", "");
-    let (answer, ()) = tokio::join!(ask(&link, &request), async {
-        let exchange = peer.next().await;
-        assert_eq!(exchange.body, request);
-        exchange.answer(&result(1)).await;
-    });
-    assert_eq!(answer, Ok(result(1)));
+async fn a_clients_own_link_keeps_its_bytes_and_a_shared_one_where_it_is_told_to() {
+    let (mut own, mut told) = (Peer::new().await, Peer::with(Options::default().keep_ids()).await);
+    for (link, peer) in [(own.link(), &mut own), (shared(&told), &mut told)] {
+        let request = modern(1, "tools/list", "");
+        let (answer, ()) = tokio::join!(ask(&link, &request), async {
+            let exchange = peer.next().await;
+            assert_eq!(exchange.body, request);
+            exchange.answer(&result(1)).await;
+        });
+        assert_eq!(answer, Ok(result(1)));
+    }
 }
