@@ -89,13 +89,13 @@ pub(super) fn error(response: Message, request: &Message) -> Message {
     }
     let (Some(id), Some(text)) = (response.id(), response.error()) else { return response };
     let Ok(error) = serde_json::from_slice::<Error<'_>>(text) else { return response };
-    let names_what_is_not_there = match ErrorCode(error.code) {
+    let is_of_unknown_item = match ErrorCode(error.code) {
         ErrorCode::METHOD_NOT_FOUND => request.is_method("tools/call") || request.is_method("prompts/get"),
         // "Resource not found", whose data names the resource.
         code => code == ErrorCode(-32002),
     };
     let code = match error.code {
-        _ if names_what_is_not_there => {
+        _ if is_of_unknown_item => {
             let data = error.data.map(|data| format!(r#","data":{}"#, data.get())).unwrap_or_default();
             let code = ErrorCode::INVALID_PARAMS.0;
             let text = format!(r#"{{"code":{code},"message":{}{data}}}"#, error.message.get());
