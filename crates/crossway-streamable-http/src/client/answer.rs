@@ -135,7 +135,10 @@ pub(super) async fn refusal(
     {
         return Ok(Answer::Final(answer));
     }
-    let said = text.as_deref().and_then(|text| quoted(headers, text)).map(ErrorText::private);
+    // Some servers and proxies show in a refusal what they were sent, which must not get into a log: words of clients, and secrets.
+    let may_quote = badge.is_of_probe && !session.shared.sends_secrets;
+    let said = text.as_deref().filter(|_| may_quote).and_then(|text| quoted(headers, text));
+    let said = said.map(ErrorText::private);
     Err(CallError::new(Reason::Refused { status: status.as_u16(), retry_after, said }, outcome_of(status)))
 }
 

@@ -134,7 +134,7 @@ impl Prober {
         if let Some(session) = probed.session {
             let version = probed.answer.as_ref().ok().and_then(Message::initialize_version);
             let version = version.and_then(|version| HeaderValue::from_str(&version).ok());
-            let badge = Badge { session: Some(session), version };
+            let badge = Badge { session: Some(session), version, is_of_probe: true };
             let deleted = tokio::time::timeout(limits::CLOSE, self.session.shared.delete(&badge)).await;
             if deleted.is_err() {
                 tracing::debug!("no answer to the end of a session that was opened to see whether it can be");
@@ -174,7 +174,7 @@ impl Prober {
                 return Err(self.unauthorized(&response.head.headers));
             }
             let session = session::session_id(&response.head.headers).ok().flatten();
-            let answer = match answer::read(&self.session, &Badge::default(), &id, response).await {
+            let answer = match answer::read(&self.session, &Badge::of_probe(), &id, response).await {
                 Ok(Answer::Final(answer)) => Ok(answer),
                 Ok(Answer::Stream(events)) => {
                     events.answer_to(&id).await.ok_or_else(|| super::open::unanswered(""))

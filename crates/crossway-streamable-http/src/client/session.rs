@@ -73,9 +73,16 @@ pub(super) enum Phase {
 pub(super) struct Badge {
     pub(super) session: Option<HeaderValue>,
     pub(super) version: Option<HeaderValue>,
+    /// Whether the request is one of a probe's: it has no client's words in it.
+    pub(super) is_of_probe: bool,
 }
 
 impl Badge {
+    /// That of a probe's requests.
+    pub(super) fn of_probe() -> Self {
+        Self { is_of_probe: true, ..Self::default() }
+    }
+
     pub(super) fn put_on(&self, headers: &mut HeaderMap) {
         if let Some(session) = &self.session {
             headers.insert(MCP_SESSION_ID.clone(), session.clone());

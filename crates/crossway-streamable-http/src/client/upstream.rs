@@ -42,6 +42,8 @@ pub(super) struct Shared {
     pub(super) http: HttpClient,
     /// The headers that all POSTs share.
     pub(super) headers: HeaderMap,
+    /// Whether something that is sent with each request may be a secret: a header of the options, or a query of the URL.
+    pub(super) sends_secrets: bool,
     pub(super) era: Era,
     pub(super) limits: Limits,
     pub(super) mirrored: Mirrored,
@@ -68,6 +70,7 @@ impl StreamableHttpUpstream {
     pub(super) fn over(http: HttpClient, options: &Options) -> Self {
         Self(Arc::new(Shared {
             headers: headers::base(http.endpoint(), options),
+            sends_secrets: !options.headers.is_empty() || http.endpoint().absolute.query().is_some(),
             http,
             era: options.era,
             limits: options.limits,

@@ -349,39 +349,6 @@ async fn a_refusal_without_an_error_tells_its_status_and_when_to_try_again() {
 }
 
 #[tokio::test]
-async fn a_refusal_in_plain_text_is_quoted_to_operators_alone() {
-    const TEXT: &str = "Content-Type: text/plain; charset=utf-8\r\n";
-    const JSON: &str = "Content-Type: application/json\r\n";
-    let (long, cut) = ("x".repeat(1000), format!("{} [cut]", "x".repeat(200)));
-    for (head, body, quoted) in [
-        (
-            TEXT,
-            "\nAccess is only allowed at localhost\nsecond line",
-            Some("Access is only allowed at localhost"),
-        ),
-        ("", "Invalid Host header", Some("Invalid Host header")),
-        (TEXT, "\u{1b}[31mno\u{202e} entry", Some("\\u001b[31mno\\u202e entry")),
-        (TEXT, long.as_str(), Some(cut.as_str())),
-        (JSON, "{\n \"error\": \"invalid_token\"\n}", Some("{ \"error\": \"invalid_token\" }")),
-        (TEXT, "<html>no</html>", None),
-        ("Content-Type: text/html\r\n", "no", None),
-        (TEXT, "", None),
-    ] {
-        let answer = answered_by(async |exchange: Exchange| {
-            exchange.respond("403 Forbidden", head, body).await;
-        });
-        let error = answer.await.unwrap_err();
-        let Reason::Refused { status: 403, said, .. } = error.reason() else { panic!("{error}") };
-        assert_eq!(said.as_ref().map(ToString::to_string).as_deref(), quoted, "{body}");
-        assert!(
-            said.as_ref()
-                .is_none_or(|said| !said.is_public() && error.to_string().ends_with(&said.to_string()))
-        );
-        assert!(error.redacted("").to_string().ends_with("HTTP status 403"));
-    }
-}
-
-#[tokio::test]
 async fn an_answer_after_cancel_reaches_nobody() {
     let mut peer = Peer::new().await;
     let link = peer.session(LEGACY).await;

@@ -2,7 +2,7 @@
 
 use crossway_service::Reason;
 
-use super::peer::{Peer, initialized, message};
+use super::peer::{Peer, ask, initialized, message, tool_call};
 use crate::client::{Options, ProbeError, Verdict, probe};
 use crossway_proto::Revision;
 
@@ -208,4 +208,64 @@ async fn a_server_that_can_not_be_reached_is_an_error() {
         matches!(error, ProbeError::Failed(ref error) if matches!(error.reason(), Reason::Unavailable(_)))
     );
     assert!(matches!(probe("ftp://x", &Options::default()).await, Err(ProbeError::Config(_))));
+}
+
+#[tokio::test]
+async fn a_refusal_of_a_probe_in_plain_text_is_quoted_to_operators_alone() {
+    const TEXT: &str = "Content-Type: text/plain; charset=utf-8\r\n";
+    const JSON: &str = "Content-Type: application/json\r\n";
+    let (long, cut) = ("x".repeat(1000), format!("{} [cut]", "x".repeat(200)));
+    for (head, body, quoted) in [
+        (
+            TEXT,
+            "\nAccess is only allowed at localhost\nsecond line",
+            Some("Access is only allowed at localhost"),
+        ),
+        ("", "Invalid Host header", Some("Invalid Host header")),
+        (TEXT, "\u{1b}[31mno\u{202e} entry", Some("\\u001b[31mno\\u202e entry")),
+        (TEXT, long.as_str(), Some(cut.as_str())),
+        (JSON, "{\n \"error\": \"invalid_token\"\n}", Some("{ \"error\": \"invalid_token\" }")),
+        (TEXT, "<html>no</html>", None),
+        ("Content-Type: text/html\r\n", "no", None),
+        (TEXT, "", None),
+    ] {
+        let ProbeError::Failed(error) = refused(Options::default(), "/mcp", head, body).await else {
+            panic!()
+        };
+        let Reason::Refused { status: 403, said, .. } = error.reason() else { panic!("{error}") };
+        assert_eq!(said.as_ref().map(ToString::to_string).as_deref(), quoted, "{body}");
+        assert!(
+            said.as_ref()
+                .is_none_or(|said| !said.is_public() && error.to_string().ends_with(&said.to_string()))
+        );
+        assert!(error.redacted("").to_string().ends_with("HTTP status 403"));
+    }
+}
+
+#[tokio::test]
+async fn no_refusal_is_quoted_that_may_have_a_secret_in_it() {
+    let with_header = || Options::default().header("X-Key", "s3cr3t").unwrap();
+    for (options, path) in [(with_header(), "/mcp"), (Options::default(), "/mcp?key=s3cr3t")] {
+        let ProbeError::Failed(error) = refused(options, path, "", "you sent s3cr3t").await else { panic!() };
+        assert!(error.to_string().ends_with("HTTP status 403"), "{error}");
+    }
+    // A call has the words of its client.
+    let mut peer = Peer::new().await;
+    let link = peer.link();
+    let (answer, ()) = tokio::join!(ask(&link, tool_call(1)), async {
+        peer.next().await.respond("403 Forbidden", "", "you sent this and that").await;
+    });
+    assert!(answer.unwrap_err().to_string().ends_with("HTTP status 403"));
+}
+
+/// The error of a probe that is answered with 403.
+async fn refused(options: Options, path: &str, head: &str, body: &str) -> ProbeError {
+    let mut peer = Peer::new().await;
+    let url = peer.url.replace("/mcp", path);
+    let (verdict, ()) = tokio::join!(probe(&url, &options), async {
+        for _ in 0..2 {
+            peer.next().await.respond("403 Forbidden", head, body).await;
+        }
+    });
+    verdict.unwrap_err()
 }
