@@ -1,5 +1,7 @@
 //! Builds new messages.
 
+use std::sync::Arc;
+
 use bytes::{BufMut, Bytes, BytesMut};
 use smallvec::SmallVec;
 
@@ -57,7 +59,7 @@ impl Message {
         envelope.result = Span::new(base, text.len());
         text.put_u8(b'}');
         let mut message = Self::unedited(text.freeze(), Kind::Result, envelope);
-        message.0.noted = Some(Layout::of(Part::Result, noted));
+        message.0.noted = Some(Layout::of(Part::Result, Arc::new(noted)));
         message
     }
 

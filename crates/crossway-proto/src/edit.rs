@@ -37,8 +37,8 @@ pub struct Layout {
 }
 
 impl Layout {
-    pub(crate) fn of(part: Part, members: Members) -> Self {
-        Self { part, members: Arc::new(members) }
+    pub(crate) fn of(part: Part, members: Arc<Members>) -> Self {
+        Self { part, members }
     }
 }
 
@@ -62,7 +62,7 @@ impl Message {
     /// and are walked through once for both.
     #[must_use]
     pub fn layout(&self, part: Part) -> Layout {
-        self.noted(part).cloned().unwrap_or_else(|| Layout::of(part, self.scan_members(part)))
+        self.noted(part).cloned().unwrap_or_else(|| Layout::of(part, Arc::new(self.scan_members(part))))
     }
 
     fn scan_members(&self, part: Part) -> Members {

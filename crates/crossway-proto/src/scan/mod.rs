@@ -5,6 +5,7 @@ mod lookalike;
 mod parts;
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use json::Cursor;
 pub use lookalike::is_lookalike;
@@ -23,7 +24,7 @@ pub(crate) struct Scanned {
     /// Where `error` stands.
     pub(crate) error: Span,
     /// The members of a result that has a `resultType`: whoever translates it between eras looks at all of them.
-    pub(crate) modern_result: Option<Members>,
+    pub(crate) modern_result: Option<Arc<Members>>,
 }
 
 /// Scans one JSON-RPC object that fills the whole text.
@@ -57,7 +58,11 @@ pub(crate) fn envelope(text: &[u8], limits: &Limits) -> Result<Scanned, ParseErr
     }
     // Those of an object with more members were not all noted.
     let is_whole = scan.is_result_modern && scan.result.len() < MEMBERS_NOTED;
-    Ok(Scanned { envelope: scan.envelope, error: scan.error, modern_result: is_whole.then_some(scan.result) })
+    Ok(Scanned {
+        envelope: scan.envelope,
+        error: scan.error,
+        modern_result: is_whole.then(|| Arc::new(scan.result)),
+    })
 }
 
 /// The spans of an array's elements.
