@@ -8,7 +8,6 @@ use anyhow::Context as _;
 use crossway_gateway::RunError;
 use crossway_gateway::args::{self, Cli, Command};
 use crossway_gateway::config::file::LogFile;
-use crossway_streamable_http::server::http::HttpLimits;
 use tokio::runtime::Runtime;
 
 /// Why: docs/decisions/0015-an-allocator-for-the-binary.md.
@@ -85,7 +84,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     match cli.command {
         Command::Bridge(args) => {
             let threads = args.listen.threads.unwrap_or_else(|| threads(!args.command.is_empty()));
-            runtime(threads, HttpLimits::CONNECTIONS)?.block_on(crossway_gateway::bridge(args))?;
+            runtime(threads, args.connections())?.block_on(crossway_gateway::bridge(args))?;
         }
         Command::Demo(args) => {
             let threads = args.listen.threads.unwrap_or_else(|| threads(false));
