@@ -34,7 +34,7 @@ struct Node {
     /// Whether the value holds the extensions of an HTTP request, which are searched too.
     is_of_request: bool,
     type_name: &'static str,
-    /// In a box of its own: a walk over nodes of one size is several times faster.
+    /// In a box of its own: a walk over nodes of one size computes no offsets.
     value: Box<dyn Any + Send + Sync>,
 }
 

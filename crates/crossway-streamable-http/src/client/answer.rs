@@ -111,7 +111,9 @@ pub(super) async fn refusal(
     body: ResponseBody,
 ) -> Result<Answer, CallError> {
     let retry_after = retry_after(headers);
-    let text = refusal_text(headers, body).await;
+    // Some servers and proxies show in a refusal what they were sent, which must not get into a log: words of clients, and secrets.
+    let may_quote = badge.is_of_probe && !session.shared.sends_secrets;
+    let text = refusal_text(headers, body, may_quote).await;
     let error = text.as_ref().and_then(|text| error_of(session, headers, text));
     // "The server MAY terminate the session at any time, after which it MUST respond to requests containing that
     // session ID with HTTP 404 Not Found." (2025-11-25, basic/transports, Session Management) A server of both eras
@@ -135,8 +137,6 @@ pub(super) async fn refusal(
     {
         return Ok(Answer::Final(answer));
     }
-    // Some servers and proxies show in a refusal what they were sent, which must not get into a log: words of clients, and secrets.
-    let may_quote = badge.is_of_probe && !session.shared.sends_secrets;
     let said = text.as_deref().filter(|_| may_quote).and_then(|text| quoted(headers, text));
     let said = said.map(ErrorText::private);
     Err(CallError::new(Reason::Refused { status: status.as_u16(), retry_after, said }, outcome_of(status)))
@@ -176,13 +176,13 @@ fn outcome_of(status: StatusCode) -> Outcome {
 
 /// The JSON-RPC error that a refusal has as its body.
 pub(super) async fn error_in(session: &Session, headers: &HeaderMap, body: ResponseBody) -> Option<Message> {
-    error_of(session, headers, &refusal_text(headers, body).await?)
+    error_of(session, headers, &refusal_text(headers, body, false).await?)
 }
 
-/// Reads the body of a refusal, if it is JSON or plain text.
-async fn refusal_text(headers: &HeaderMap, mut body: ResponseBody) -> Option<Bytes> {
-    let may_be_text = headers::is_json(headers) || headers::may_be_plain_text(headers);
-    if !may_be_text || coding(headers).is_some() {
+/// Reads the body of a refusal, if it is JSON, or plain text that may be quoted.
+async fn refusal_text(headers: &HeaderMap, mut body: ResponseBody, may_quote: bool) -> Option<Bytes> {
+    let is_wanted = headers::is_json(headers) || may_quote && headers::may_be_plain_text(headers);
+    if !is_wanted || coding(headers).is_some() {
         body.let_go();
         return None;
     }

@@ -134,7 +134,7 @@ impl Prober {
         if let Some(session) = probed.session {
             let version = probed.answer.as_ref().ok().and_then(Message::initialize_version);
             let version = version.and_then(|version| HeaderValue::from_str(&version).ok());
-            let badge = Badge { session: Some(session), version, is_of_probe: true };
+            let badge = Badge { session: Some(session), version, ..Badge::of_probe() };
             let deleted = tokio::time::timeout(limits::CLOSE, self.session.shared.delete(&badge)).await;
             if deleted.is_err() {
                 tracing::debug!("no answer to the end of a session that was opened to see whether it can be");

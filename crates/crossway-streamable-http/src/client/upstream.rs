@@ -42,7 +42,7 @@ pub(super) struct Shared {
     pub(super) http: HttpClient,
     /// The headers that all POSTs share.
     pub(super) headers: HeaderMap,
-    /// Whether something that is sent with each request may be a secret: a header of the options, or a query of the URL.
+    /// Whether something that is sent with each request may be a secret: a header of the options, a query, or a path other than the usual one.
     pub(super) sends_secrets: bool,
     pub(super) era: Era,
     pub(super) limits: Limits,
@@ -70,7 +70,12 @@ impl StreamableHttpUpstream {
     pub(super) fn over(http: HttpClient, options: &Options) -> Self {
         Self(Arc::new(Shared {
             headers: headers::base(http.endpoint(), options),
-            sends_secrets: !options.headers.is_empty() || http.endpoint().absolute.query().is_some(),
+            sends_secrets: !options.headers.is_empty()
+                || http
+                    .endpoint()
+                    .absolute
+                    .path_and_query()
+                    .is_some_and(|path| !matches!(path.as_str(), "/" | "/mcp")),
             http,
             era: options.era,
             limits: options.limits,

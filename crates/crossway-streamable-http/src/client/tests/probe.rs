@@ -245,7 +245,11 @@ async fn a_refusal_of_a_probe_in_plain_text_is_quoted_to_operators_alone() {
 #[tokio::test]
 async fn no_refusal_is_quoted_that_may_have_a_secret_in_it() {
     let with_header = || Options::default().header("X-Key", "s3cr3t").unwrap();
-    for (options, path) in [(with_header(), "/mcp"), (Options::default(), "/mcp?key=s3cr3t")] {
+    for (options, path) in [
+        (with_header(), "/mcp"),
+        (Options::default(), "/mcp?key=s3cr3t"),
+        (Options::default(), "/s3cr3t/mcp"),
+    ] {
         let ProbeError::Failed(error) = refused(options, path, "", "you sent s3cr3t").await else { panic!() };
         assert!(error.to_string().ends_with("HTTP status 403"), "{error}");
     }
