@@ -1,10 +1,11 @@
 //! The demo server: state shared by all sessions, and state of each session.
 
 use std::sync::{
-    Arc, Mutex, MutexGuard, PoisonError,
+    Arc,
     atomic::{AtomicU64, Ordering},
 };
 
+use parking_lot::{Mutex, MutexGuard};
 use rmcp::model::{Extensions, LoggingLevel};
 
 use crate::{
@@ -103,19 +104,15 @@ pub(crate) struct Session {
 impl Session {
     /// The least severe level of log messages for the client; all levels until the client sets one.
     pub(crate) fn level(&self) -> LoggingLevel {
-        lock(&self.level).unwrap_or(LoggingLevel::Debug)
+        self.level.lock().unwrap_or(LoggingLevel::Debug)
     }
 
     pub(crate) fn set_level(&self, level: LoggingLevel) {
-        *lock(&self.level) = Some(level);
+        *self.level.lock() = Some(level);
     }
 
     /// The session's place in the table of listeners, from `initialize` on.
     pub(crate) fn ticket(&self) -> MutexGuard<'_, Option<Ticket>> {
-        lock(&self.ticket)
+        self.ticket.lock()
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

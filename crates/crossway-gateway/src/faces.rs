@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::convert::Infallible;
 use std::future::Ready;
 use std::pin::Pin;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
@@ -17,6 +17,7 @@ use http::uri::PathAndQuery;
 use http::{HeaderValue, Method, Request, Response, StatusCode, Uri};
 use http_body_util::{Either, Full};
 use hyper::body::Incoming;
+use parking_lot::RwLock;
 use pin_project::pin_project;
 use tower_service::Service;
 
@@ -160,12 +161,12 @@ impl Faces {
 
     /// Serves a pair below `/{name}`. Returns the previous pair of that name.
     pub fn insert(&self, name: &str, pair: Pair) -> Option<Pair> {
-        self.0.named.write().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned(), pair)
+        self.0.named.write().insert(name.to_owned(), pair)
     }
 
     /// Stops serving below `/{name}`, and returns the pair that was there.
     pub fn remove(&self, name: &str) -> Option<Pair> {
-        self.0.named.write().unwrap_or_else(PoisonError::into_inner).remove(name)
+        self.0.named.write().remove(name)
     }
 
     /// Accepts no new sessions from now on; calls in flight continue.
@@ -189,13 +190,13 @@ impl Faces {
     }
 
     fn pairs(&self) -> Vec<Pair> {
-        let named = self.0.named.read().unwrap_or_else(PoisonError::into_inner);
+        let named = self.0.named.read();
         std::iter::once(&self.0.root).chain(named.values()).cloned().collect()
     }
 
     fn named(&self, segment: &str) -> Option<Pair> {
         let name = decode(segment)?;
-        self.0.named.read().unwrap_or_else(PoisonError::into_inner).get(&*name).cloned()
+        self.0.named.read().get(&*name).cloned()
     }
 }
 
@@ -242,7 +243,7 @@ impl Faces {
             return FaceFuture::nowhere();
         }
         let mut names: Vec<String> = {
-            let named = self.0.named.read().unwrap_or_else(PoisonError::into_inner);
+            let named = self.0.named.read();
             named.keys().map(|name| format!("/{}/mcp", encode_name(name))).collect()
         };
         names.sort_unstable();

@@ -2,10 +2,11 @@
 
 use std::fmt;
 use std::future::poll_fn;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use crossway_proto::Message;
 use crossway_service::{CallError, Extensions, Limits, Link, Pump, Reason};
+use parking_lot::{Mutex, MutexGuard};
 use rmcp::RoleClient;
 use rmcp::service::{RxJsonRpcMessage, TxJsonRpcMessage};
 use rmcp::transport::Transport;
@@ -36,7 +37,7 @@ impl ClientTransport {
     }
 
     fn pump(&self) -> MutexGuard<'_, Pump> {
-        self.pump.lock().unwrap_or_else(PoisonError::into_inner)
+        self.pump.lock()
     }
 
     /// What rmcp is told in the place of a message that it can't decode: the failure of the request that it answers, for rmcp's clients

@@ -1,11 +1,11 @@
 //! A per-call mailbox: messages, cancellation and failure that arrive outside its reply stream.
 
 use std::collections::VecDeque;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Waker};
 
 use crossway_proto::Message;
 use crossway_service::CallError;
+use parking_lot::{Mutex, MutexGuard};
 
 use crate::limits::MAIL;
 
@@ -98,8 +98,7 @@ impl Mailbox {
     }
 
     fn mail(&self) -> MutexGuard<'_, Mail> {
-        // Each step leaves the mailbox consistent.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock()
     }
 }
 

@@ -5,7 +5,7 @@ mod ledger;
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
+use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 
 use crossway_service::{
@@ -14,6 +14,7 @@ use crossway_service::{
 };
 use foldhash::HashMap;
 use futures_util::StreamExt as _;
+use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
 
@@ -346,7 +347,7 @@ impl Shared {
     }
 
     fn instances(&self) -> MutexGuard<'_, HashMap<ScopeKey, Arc<Instance>>> {
-        lock(&self.instances)
+        self.instances.lock()
     }
 }
 
@@ -438,18 +439,13 @@ impl Instance {
     /// When the last call ended; `None` while there is a call, or one waits for its client.
     fn idle_since(&self) -> Option<Instant> {
         let is_idle = self.calls.load(Ordering::Acquire) == 0 && !self.has_waiting();
-        is_idle.then(|| lock(&self.used).at_all)
+        is_idle.then(|| self.used.lock().at_all)
     }
 
     /// When the last call other than a standing stream ended; `None` while there is one, or one waits for its client.
     fn uncalled_since(&self) -> Option<Instant> {
-        self.stands_alone().then(|| lock(&self.used).by_call)
+        self.stands_alone().then(|| self.used.lock().by_call)
     }
-}
-
-/// Locks a mutex whose content each step leaves consistent.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Upstream for Scoped {

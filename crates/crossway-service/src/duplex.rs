@@ -2,10 +2,11 @@
 
 use std::collections::VecDeque;
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use crossway_proto::Message;
+use parking_lot::{Mutex, MutexGuard};
 
 use crate::mux::{Mux, Outlet, Overflow};
 use crate::{Extensions, Limits, Link, Reason};
@@ -49,7 +50,7 @@ impl Lane {
     }
 
     fn state(&self) -> MutexGuard<'_, LaneState> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock()
     }
 
     fn send(&self, message: Message, extensions: Extensions) -> Result<(), Reason> {

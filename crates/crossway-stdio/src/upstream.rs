@@ -2,10 +2,11 @@
 
 use std::fmt;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex, PoisonError};
 
 use crossway_service::{Link, Scope, Upstream};
+use parking_lot::Mutex;
 
 use crate::child::{self, Plan};
 use crate::shared::{Handle, SharedConnection};
@@ -103,7 +104,7 @@ impl StdioUpstream {
     /// Ends all children with their descendants, including those of sessions, and waits for that. From then on, links
     /// return errors.
     pub async fn close(&self) {
-        let handle = self.shared.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let handle = self.shared.lock().take();
         if let Some(handle) = handle {
             handle.shared().close().await;
         }
@@ -111,7 +112,7 @@ impl StdioUpstream {
     }
 
     fn shared(&self) -> Arc<Handle> {
-        let mut shared = self.shared.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut shared = self.shared.lock();
         match &*shared {
             Some(handle) if !handle.is_closed() => Arc::clone(handle),
             _ => Arc::clone(shared.insert(Arc::new(Handle::new(&self.plan)))),

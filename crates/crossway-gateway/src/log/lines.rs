@@ -3,10 +3,11 @@
 use std::borrow::Cow;
 use std::cell::Cell;
 use std::io::{self, Write};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use crossway_proto::{escape, is_misread, printable_lines};
+use parking_lot::{Condvar, Mutex, MutexGuard};
 use tracing_subscriber::fmt::MakeWriter;
 
 use super::limits::{LOG_BYTES, LOG_END, LOG_KEPT_BYTES, LOG_LINE_BYTES, LOG_RETRY};
@@ -91,7 +92,7 @@ impl Lines {
     pub(super) fn flush(&self) {
         let is_left = |state: &mut State| state.is_writing || !state.waiting.is_empty();
         // Whatever is not written by then is given up.
-        drop(self.0.done.wait_timeout_while(self.lock(), LOG_END, is_left));
+        self.0.done.wait_while_for(&mut self.lock(), is_left, LOG_END);
     }
 
     /// Writes for as long as the process lives.
@@ -105,7 +106,7 @@ impl Lines {
                 self.0.done.notify_all();
             }
             let is_idle = |state: &mut State| state.waiting.is_empty() && state.untold_long == 0;
-            state = self.0.more.wait_while(state, is_idle).unwrap_or_else(PoisonError::into_inner);
+            self.0.more.wait_while(&mut state, is_idle);
             std::mem::swap(&mut state.waiting, &mut batch);
             state.is_writing = true;
             drop(state);
@@ -147,7 +148,7 @@ impl Lines {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.state.lock()
     }
 }
 

@@ -1,8 +1,9 @@
 //! Logs failed calls whose reason callers are not told.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use crossway_service::{CallError, Reason};
+use parking_lot::Mutex;
 use tokio::time::Instant;
 
 use super::limits::FAILURE_TOLD;
@@ -27,7 +28,7 @@ impl FailureLog {
         let Some(cause) = cause(error.reason()) else { return };
         let now = Instant::now();
         {
-            let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut told = self.told.lock();
             if told[cause].is_some_and(|at| now.saturating_duration_since(at) < FAILURE_TOLD) {
                 return;
             }

@@ -3,9 +3,10 @@
 use std::collections::HashSet;
 use std::fmt;
 use std::hash::{Hash, Hasher};
+use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
-use std::sync::{Arc, Mutex, PoisonError};
 
+use parking_lot::Mutex;
 use prometheus_client::encoding::{EncodeLabelSet, EncodeMetric, LabelSetEncoder};
 use prometheus_client::metrics::TypedMetric;
 use prometheus_client::metrics::counter::Counter;
@@ -139,7 +140,7 @@ where
         if let Some(series) = self.family.get(&labels) {
             return series.clone();
         }
-        let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut made = self.made.lock();
         if made.len() >= SERIES && !made.contains(&labels) {
             for value in &mut labels.values {
                 if matches!(value, Value::Configured(_)) {
@@ -159,7 +160,7 @@ where
             Some(Value::Configured(name)) => !is_kept(name),
             _ => false,
         };
-        let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut made = self.made.lock();
         made.retain(|labels| {
             let is_gone = is_gone(labels);
             if is_gone {
@@ -171,13 +172,13 @@ where
 
     /// Removes all series.
     pub(super) fn clear(&self) {
-        let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut made = self.made.lock();
         made.clear();
         self.family.clear();
     }
 
     #[cfg(test)]
     pub(super) fn len(&self) -> usize {
-        self.made.lock().unwrap().len()
+        self.made.lock().len()
     }
 }

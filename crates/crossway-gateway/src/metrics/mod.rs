@@ -15,10 +15,11 @@ mod tenant;
 
 use std::collections::{HashMap, HashSet};
 use std::fmt;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::SystemTime;
 
+use parking_lot::{Mutex, RwLock};
 use prometheus_client::encoding::prometheus_text;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::gauge::Gauge;
@@ -195,12 +196,12 @@ impl Metrics {
     /// Returns the meter of a tenant, which has to be named by the configuration.
     #[must_use]
     pub fn tenant(&self, name: &str) -> Arc<TenantMeter> {
-        let tenants = self.0.tenants.read().unwrap_or_else(PoisonError::into_inner);
+        let tenants = self.0.tenants.read();
         if let Some(meter) = tenants.get(name) {
             return Arc::clone(meter);
         }
         drop(tenants);
-        let mut tenants = self.0.tenants.write().unwrap_or_else(PoisonError::into_inner);
+        let mut tenants = self.0.tenants.write();
         Arc::clone(tenants.entry(name.into()).or_insert_with(|| Arc::new(TenantMeter::new(&self.0, name))))
     }
 
@@ -228,7 +229,7 @@ impl Metrics {
         let (is_tenant, is_upstream) =
             (|name: &str| tenants.contains(name), |name: &str| upstreams.contains(name));
         {
-            let mut meters = inner.tenants.write().unwrap_or_else(PoisonError::into_inner);
+            let mut meters = inner.tenants.write();
             meters.retain(|name, _| is_tenant(name));
             meters.values().for_each(|meter| meter.keep(is_upstream));
         }
@@ -310,7 +311,7 @@ impl Metrics {
         sessions: &[SessionCount],
         audit: Option<&AuditStatus>,
     ) -> String {
-        let _one = self.0.scraping.lock().unwrap_or_else(PoisonError::into_inner);
+        let _one = self.0.scraping.lock();
         self.take_upstreams(upstreams);
         for count in sessions {
             self.0.sessions.with([count.face.into()]).set(signed(count.open as u64));

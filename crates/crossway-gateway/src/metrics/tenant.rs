@@ -2,10 +2,11 @@
 
 use std::collections::HashMap;
 use std::fmt;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, PoisonError, RwLock};
 
 use crossway_layers::limit::OverQuota;
+use parking_lot::RwLock;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::gauge::Gauge;
 
@@ -97,7 +98,7 @@ impl TenantMeter {
 
     /// Returns the meter of calls to an upstream, which has to be named by the configuration.
     pub(super) fn calls(&self, inner: &Inner, upstream: &str) -> Arc<CallMeter> {
-        let known = self.calls.read().unwrap_or_else(PoisonError::into_inner);
+        let known = self.calls.read();
         if let Some(meter) = known.get(upstream) {
             return Arc::clone(meter);
         }
@@ -117,13 +118,13 @@ impl TenantMeter {
             reply_bytes: inner.reply_bytes.with(labels()),
             failures: FailureLog::new(Arc::clone(&self.name), Arc::clone(&upstream_label)),
         });
-        let mut known = self.calls.write().unwrap_or_else(PoisonError::into_inner);
+        let mut known = self.calls.write();
         Arc::clone(known.entry(upstream.into()).or_insert(meter))
     }
 
     /// Removes the meters of upstreams that are not to be kept.
     pub(super) fn keep(&self, is_kept: impl Fn(&str) -> bool) {
-        self.calls.write().unwrap_or_else(PoisonError::into_inner).retain(|name, _| is_kept(name));
+        self.calls.write().retain(|name, _| is_kept(name));
     }
 
     /// Counts a call or another request that a quota refused.

@@ -1,7 +1,7 @@
 //! A caller's rights at an endpoint, cached across requests.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock};
 
 use crossway_layers::credentials::Plan;
 use crossway_layers::limit::{LimitOptions, Quota, QuotaList, RequestCounts};
@@ -9,6 +9,7 @@ use crossway_policy::{Policy, Principal, Rights, TenantDenied, ViewId};
 use crossway_router::ScopeKey;
 use crossway_service::{Extensions, SessionLimiter};
 use foldhash::HashMap;
+use parking_lot::{Mutex, MutexGuard};
 
 use super::limits::{ACTOR_UPSTREAMS, ACTORS};
 use super::session_limiters::SessionLimiters;
@@ -125,8 +126,7 @@ impl Actor {
     }
 
     fn to_upstream<R>(&self, name: &str, with: impl FnOnce(&mut ToUpstream) -> R) -> R {
-        // Each step leaves the list whole.
-        let mut upstreams = self.0.upstreams.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut upstreams = self.0.upstreams.lock();
         if let Some(kept) = upstreams.iter_mut().find(|kept| *kept.name == *name) {
             return with(kept);
         }
@@ -259,9 +259,8 @@ impl Actors {
         Ok(actor)
     }
 
-    /// What is kept. Each step of those who have it leaves the tables whole.
     fn kept(&self) -> MutexGuard<'_, Kept> {
-        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+        self.kept.lock()
     }
 
     fn make(&self, kept: &mut Kept, rights: Rights, endpoint: Option<&Arc<str>>) -> Actor {
@@ -354,7 +353,7 @@ mod tests {
         let known = actors.of(&alice, None).unwrap();
         let made = actors.of_or(&bob, None, || {
             // Who has to wait here waits for themselves.
-            assert!(actors.kept.try_lock().is_ok(), "all wait while rights are made");
+            assert!(actors.kept.try_lock().is_some(), "all wait while rights are made");
             assert_eq!(actors.of(&alice, None).unwrap().user(), known.user());
             actors.of(&bob, None).unwrap();
             actors.policy().rights_at(&bob, None)
@@ -426,7 +425,7 @@ mod tests {
         assert!(is_made(&names[0]) && !is_made(&names[0]));
         assert!(names[1..].iter().all(is_made));
         assert!(!is_made(&names[1]) && is_made(&names[0]) && is_made(&names[1]));
-        assert_eq!(actor.0.upstreams.lock().unwrap().len(), ACTOR_UPSTREAMS);
+        assert_eq!(actor.0.upstreams.lock().len(), ACTOR_UPSTREAMS);
     }
 
     #[test]
@@ -460,7 +459,7 @@ mod tests {
         };
         let views: HashSet<ScopeKey> = (0..=ACTORS).map(view).collect();
         assert_eq!(views.len(), ACTORS + 1);
-        assert!(actors.kept.lock().unwrap().views.len() <= ACTORS);
+        assert!(actors.kept.lock().views.len() <= ACTORS);
         assert!(views.contains(&view(1)) && views.contains(&view(ACTORS)));
     }
 }

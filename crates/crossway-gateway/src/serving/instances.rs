@@ -1,8 +1,9 @@
 //! Health of all instances of an upstream, for operators.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Weak};
 
 use crossway_router::Scoped;
+use parking_lot::{Mutex, MutexGuard};
 use tokio::time::Instant;
 
 use crate::limits::TROUBLE_TIME;
@@ -37,14 +38,13 @@ impl Instances {
     /// Notes that a call could not be sent because a source of credentials failed.
     pub(super) fn trouble(&self, why: String) {
         let current = Instant::now();
-        let mut trouble = self.1.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut trouble = self.1.lock();
         let since = trouble.as_ref().filter(|trouble| trouble.is_recent()).map_or(current, |it| it.since);
         *trouble = Some(Trouble { since, last: current, why });
     }
 
     fn all(&self) -> MutexGuard<'_, Vec<Weak<Shown>>> {
-        // Each step leaves the list whole.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock()
     }
 }
 
@@ -73,7 +73,7 @@ impl MonitoredUpstream {
         let counts = InstanceCounts { up, trying, down: count(UpstreamState::Down) };
         let any_error = all.iter().find_map(|it| it.last_error.clone());
         let best = all.into_iter().max_by_key(rank);
-        let trouble = self.instances.1.lock().unwrap_or_else(PoisonError::into_inner);
+        let trouble = self.instances.1.lock();
         let trouble = trouble.as_ref().filter(|trouble| trouble.is_recent());
         let mut status = best.unwrap_or_else(|| {
             let state = if trouble.is_some() { UpstreamState::Down } else { UpstreamState::Idle };

@@ -31,7 +31,7 @@ mod upstream;
 use std::fmt;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use crossway_layers::Around;
 use crossway_layers::audit::AuditLayer;
@@ -42,6 +42,7 @@ use crossway_policy::TenantName;
 use crossway_router::{FromLegacy, Router, RouterOptions, SealedSessions};
 use crossway_seal::Keyring;
 use crossway_service::{Upstream, extension_of};
+use parking_lot::Mutex;
 
 use crate::args::{Listen, LogArgs, ServeArgs};
 use crate::config::{self, Loaded, UpstreamSpec};
@@ -285,7 +286,7 @@ impl Gateway {
         self.merged.arrange(&prefixes);
         self.directory.arrange(&names.iter().map(String::as_str).collect::<Vec<_>>());
         let told = self.served.iter().map(Served::told).collect();
-        *self.told.lock().unwrap_or_else(PoisonError::into_inner) = told;
+        *self.told.lock() = told;
     }
 
     fn face(&self, router: &Router) -> Arc<dyn Upstream> {

@@ -1,11 +1,12 @@
 //! Starts the operations listener and the audit log.
 
 use std::io;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use crossway_layers::audit::{AuditKey, AuditLayer, AuditLog, AuditOptions, Overflow};
 use crossway_streamable_http::server::http::serve_with;
 use futures_util::FutureExt as _;
+use parking_lot::Mutex;
 use serde_json::value::{RawValue, to_raw_value};
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
@@ -40,7 +41,7 @@ pub(super) struct Source {
 
 impl OperationsSource for Source {
     fn upstreams(&self) -> Vec<UpstreamStatus> {
-        let upstreams = self.upstreams.lock().unwrap_or_else(PoisonError::into_inner);
+        let upstreams = self.upstreams.lock();
         upstreams.iter().map(MonitoredUpstream::status).collect()
     }
 

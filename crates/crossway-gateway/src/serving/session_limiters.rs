@@ -1,11 +1,12 @@
 //! Bounds on the sessions of a tenant and of each of its users.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use crossway_policy::TenantName;
 use crossway_router::ScopeKey;
 use crossway_service::SessionLimiter;
+use parking_lot::Mutex;
 
 use super::limits::{SESSIONS_TENANT_PERCENT, SESSIONS_USER_PERCENT, SHARES};
 
@@ -35,8 +36,7 @@ impl SessionLimiters {
     /// The limit of a user, which is within that of the tenant.
     pub(crate) fn of(&self, tenant: &TenantName, user: &ScopeKey) -> SessionLimiter {
         let most = |percent: usize| (self.0.sessions * percent / 100).max(1);
-        // Each step leaves the tables whole.
-        let mut kept = self.0.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut kept = self.0.kept.lock();
         if let Some(share) = kept.users.get(user) {
             return share.clone();
         }
@@ -86,6 +86,6 @@ mod tests {
         let sessions: Vec<_> = std::iter::from_fn(|| alice.try_acquire()).collect();
         assert_eq!(sessions.len(), 4);
         assert!(of("alice").try_acquire().is_none());
-        assert!(shares.0.kept.lock().unwrap().users.len() < SHARES);
+        assert!(shares.0.kept.lock().users.len() < SHARES);
     }
 }

@@ -3,11 +3,12 @@
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 use crossway_streamable_http::server::http::{Accept, Accepted};
 use http::Extensions;
+use parking_lot::{Mutex, RwLock};
 use rustls::ServerConfig;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, interval_at, timeout};
@@ -71,7 +72,7 @@ impl Tls {
     /// they count as unchanged until they change again.
     pub fn look(&self) -> Result<bool, TlsError> {
         let inner = &*self.0;
-        let mut seen = inner.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut seen = inner.seen.lock();
         let read = inner.files.read();
         let digest = read.as_ref().ok().map(super::files::Contents::digest);
         if digest == Some(seen.in_force) {
@@ -86,7 +87,7 @@ impl Tls {
         inner.metrics.tls_reloaded(&inner.listener, config.is_ok());
         match (config, digest) {
             (Ok(config), Some(digest)) => {
-                *inner.config.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(config);
+                *inner.config.write() = Arc::new(config);
                 *seen = Seen { in_force: digest, failed: None };
                 Ok(true)
             }
@@ -124,7 +125,7 @@ impl Tls {
     }
 
     fn config(&self) -> Arc<ServerConfig> {
-        Arc::clone(&self.0.config.read().unwrap_or_else(PoisonError::into_inner))
+        Arc::clone(&self.0.config.read())
     }
 
     fn failed(&self, from: SocketAddr, reason: &'static str) {

@@ -1,9 +1,10 @@
 //! Health of an upstream, from its guard and its connection attempts.
 
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock};
 
 use crossway_router::guard::Guard;
 use crossway_service::Upstream;
+use parking_lot::Mutex;
 use tokio::time::Instant;
 
 use crate::operations::{UpstreamState, UpstreamStatus};
@@ -39,7 +40,7 @@ impl UpstreamHealth {
 
     /// Records that the server could not be reached, and will be tried again.
     pub(crate) fn failed(&self, why: String) {
-        let mut reaching = self.reaching.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut reaching = self.reaching.lock();
         if reaching.why.replace(why).is_none() {
             reaching.since = Instant::now();
         }
@@ -56,7 +57,7 @@ impl UpstreamHealth {
             }
             return status;
         }
-        let reaching = self.reaching.lock().unwrap_or_else(PoisonError::into_inner);
+        let reaching = self.reaching.lock();
         let state = if reaching.why.is_some() { UpstreamState::Down } else { UpstreamState::Trying };
         let mut status = UpstreamStatus::new(name, state);
         status.seconds = Some(reaching.since.elapsed().as_secs());

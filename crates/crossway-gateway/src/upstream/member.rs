@@ -1,10 +1,11 @@
 //! One server of a bridge with several: connected in the background, and again after a failure.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use crossway_router::ToLegacyOptions;
 use crossway_router::guard::{Guard, GuardOptions};
+use parking_lot::Mutex;
 use tokio::task::JoinHandle;
 
 use crate::error::told;
@@ -76,7 +77,7 @@ impl Member {
     /// Stops connecting, and closes the server.
     pub(crate) async fn close(self) {
         self.connecting.abort();
-        let connected = self.connected.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let connected = self.connected.lock().take();
         if let Some(connected) = connected {
             connected.close().await;
         }
@@ -108,8 +109,7 @@ impl Connecting {
                     let guarded = Guard::new(upstream, self.guard.clone());
                     self.vitals.reached(guarded.clone(), connected.answered());
                     let any_era = any_era_of(name, Arc::new(guarded), &connected, self.to_legacy.clone());
-                    *self.connected.lock().unwrap_or_else(PoisonError::into_inner) =
-                        Some(Arc::new(connected));
+                    *self.connected.lock() = Some(Arc::new(connected));
                     self.modern.arrive(any_era.modern());
                     self.any_era.arrive(Arc::new(any_era));
                     arrived();

@@ -1,7 +1,8 @@
 //! Idle connections for POSTs, shared by all sessions.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
+
+use parking_lot::{Mutex, MutexGuard};
 
 use super::wire::Wire;
 
@@ -44,7 +45,6 @@ impl Pool {
     }
 
     fn idle(&self) -> MutexGuard<'_, Vec<(Instant, Box<Wire>)>> {
-        // A panic elsewhere leaves the list consistent.
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+        self.idle.lock()
     }
 }

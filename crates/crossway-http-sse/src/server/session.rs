@@ -1,12 +1,13 @@
 //! One client's session.
 
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use crossway_proto::{Message, RequestId};
 use crossway_service::{CallError, Link, Pump, Reason, SessionOwner, SessionPermit};
 use http::Extensions;
+use parking_lot::{Mutex, MutexGuard};
 
 use super::sessions::Sessions;
 
@@ -199,8 +200,7 @@ impl Session {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        // After a panic elsewhere, the pump can at least be dropped.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock()
     }
 }
 

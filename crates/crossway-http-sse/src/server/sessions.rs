@@ -1,12 +1,13 @@
 //! The table of sessions.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
 use crossway_service::{Link, SessionLimiter, SessionOwner, extension_of};
 use http::Extensions;
+use parking_lot::{Mutex, MutexGuard};
 
 use super::session::{Session, SessionId};
 use crate::limits::ServerLimits;
@@ -129,7 +130,6 @@ impl Sessions {
     }
 
     fn table(&self) -> MutexGuard<'_, Table> {
-        // A panic elsewhere leaves the table consistent.
-        self.table.lock().unwrap_or_else(PoisonError::into_inner)
+        self.table.lock()
     }
 }

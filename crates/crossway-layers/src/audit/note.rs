@@ -1,7 +1,9 @@
 //! Details of a call that other layers add to its audit record.
 
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
+
+use parking_lot::{Mutex, MutexGuard};
 
 use crate::limits::AUDIT_PARTS;
 use crate::stage::short;
@@ -89,7 +91,7 @@ impl AuditNote {
     }
 
     pub(super) fn noted(&self) -> MutexGuard<'_, Noted> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock()
     }
 }
 

@@ -1,9 +1,10 @@
 //! The share of the audit queue that one tenant may take.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use crossway_policy::TenantName;
 use foldhash::HashMap;
+use parking_lot::Mutex;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::limits::{AUDIT_SHARES, AUDIT_TENANT_PERCENT};
@@ -36,8 +37,7 @@ impl Shares {
     }
 
     fn of(&self, tenant: &TenantName) -> Arc<Semaphore> {
-        // Each step leaves the table whole.
-        let mut of = self.of.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut of = self.of.lock();
         if let Some(left) = of.get(tenant) {
             return Arc::clone(left);
         }
@@ -64,7 +64,7 @@ mod tests {
             assert!(shares.take_now(&of(number)).is_some());
         }
         assert!(shares.take_now(&of(0)).is_none());
-        assert!(shares.of.lock().unwrap().len() <= AUDIT_SHARES);
+        assert!(shares.of.lock().len() <= AUDIT_SHARES);
         drop(held);
         assert!(shares.take_now(&of(0)).is_some());
     }

@@ -1,9 +1,10 @@
 //! A caller's credential plan, with the values that were made from it.
 
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use crossway_policy::Credentials;
+use parking_lot::Mutex;
 use tokio::time::Instant;
 
 use super::{SecretStore, Supplied};
@@ -39,7 +40,7 @@ impl Plan {
         if self.0.credentials.is_empty() {
             return Some(Supplied::default());
         }
-        let mut kept = self.0.made.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut kept = self.0.made.lock();
         if let Some(made) = &*kept
             && made.by.is_same(store)
             && Instant::now() < made.until

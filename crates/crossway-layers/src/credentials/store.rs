@@ -1,13 +1,14 @@
 //! A cache of secrets.
 
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use crossway_policy::config::Holder;
 use crossway_policy::{Credential, Credentials, MissingReason, Place, SecretSource};
 use crossway_service::later;
 use foldhash::HashMap;
 use http::{HeaderName, HeaderValue};
+use parking_lot::Mutex;
 use ring::{hmac, rand};
 use tokio::time::Instant;
 
@@ -89,7 +90,7 @@ impl SecretStore {
 
     /// What was made of these, if it still holds, and until when it does.
     pub(super) fn made(&self, credentials: &Credentials) -> Option<(Supplied, Instant)> {
-        let made = lock(&self.0.made);
+        let made = self.0.made.lock();
         made.get(credentials).filter(|(_, until)| Instant::now() < *until).cloned()
     }
 
@@ -172,7 +173,7 @@ impl SecretStore {
     fn tell(&self, credential: &Credential, source: &SecretSource, error: SourceFailed) {
         let (now, rule) = (Instant::now(), credential.rule());
         {
-            let mut told = lock(&self.0.told);
+            let mut told = self.0.told.lock();
             told.retain(|_, at| now.saturating_duration_since(*at) < SOURCE_TOLD);
             if told.len() >= SECRETS || told.contains_key(&(rule, error)) {
                 return;
@@ -199,7 +200,7 @@ impl SecretStore {
     }
 
     fn slot(&self, source: &SecretSource) -> Arc<Slot> {
-        let mut sources = lock(&self.0.sources);
+        let mut sources = self.0.sources.lock();
         if let Some(slot) = sources.get(source) {
             return Arc::clone(slot);
         }
@@ -212,7 +213,7 @@ impl SecretStore {
 
     fn keep(&self, credentials: &Credentials, supplied: &Supplied, until: Option<Instant>) {
         let now = Instant::now();
-        let mut made = lock(&self.0.made);
+        let mut made = self.0.made.lock();
         if made.len() >= SECRETS {
             made.retain(|_, (_, until)| now < *until);
             if made.len() >= SECRETS {
@@ -235,12 +236,8 @@ fn problem(credential: &Credential, read: &Read) -> Option<SourceFailed> {
     (credential.is_required() && !(is_own && is_own_matter)).then_some(problem)
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 impl fmt::Debug for SecretStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SecretStore").field("sources", &lock(&self.0.sources).len()).finish_non_exhaustive()
+        f.debug_struct("SecretStore").field("sources", &self.0.sources.lock().len()).finish_non_exhaustive()
     }
 }

@@ -1,12 +1,13 @@
 //! The table of quota counters.
 
 use std::fmt;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use crossway_policy::TenantName;
 use foldhash::HashMap;
+use parking_lot::{Mutex, MutexGuard};
 
 use super::bucket::Bucket;
 use super::gate::Gate;
@@ -60,7 +61,7 @@ impl Table {
     }
 
     fn entries(&self) -> MutexGuard<'_, Entries> {
-        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
+        self.entries.lock()
     }
 
     /// The number of keys.
@@ -215,7 +216,7 @@ impl Counts {
 }
 
 fn lock(bucket: &Mutex<Bucket>) -> MutexGuard<'_, Bucket> {
-    bucket.lock().unwrap_or_else(PoisonError::into_inner)
+    bucket.lock()
 }
 
 impl fmt::Debug for Table {

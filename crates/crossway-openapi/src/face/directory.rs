@@ -3,7 +3,7 @@
 use std::convert::Infallible;
 use std::fmt;
 use std::pin::pin;
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::{Buf, Bytes};
@@ -12,6 +12,7 @@ use futures_util::future::{Either, select};
 use futures_util::stream::{FuturesUnordered, StreamExt};
 use http::request::Parts;
 use http::{Request, Response, StatusCode};
+use parking_lot::{Mutex, RwLock};
 use percent_encoding::percent_decode_str;
 use tower_service::Service;
 
@@ -87,7 +88,7 @@ impl Directory {
 
     /// Serves a face below `/{name}`. Returns the face that it replaces.
     pub fn insert(&self, name: &str, face: OpenApi) -> Option<OpenApi> {
-        let mut named = self.0.named.write().unwrap_or_else(PoisonError::into_inner);
+        let mut named = self.0.named.write();
         match named.iter_mut().find(|(known, _)| **known == *name) {
             Some((_, before)) => Some(std::mem::replace(before, face)),
             None => {
@@ -99,7 +100,7 @@ impl Directory {
 
     /// Stops serving the face below `/{name}`, and returns it.
     pub fn remove(&self, name: &str) -> Option<OpenApi> {
-        let mut named = self.0.named.write().unwrap_or_else(PoisonError::into_inner);
+        let mut named = self.0.named.write();
         let index = named.iter().position(|(known, _)| **known == *name)?;
         Some(named.remove(index).1)
     }
@@ -117,13 +118,13 @@ impl Directory {
     /// Sorts the upstreams in the document into this order. Others come last.
     pub fn arrange(&self, names: &[&str]) {
         let place = |name: &str| names.iter().position(|known| *known == name).unwrap_or(names.len());
-        self.0.named.write().unwrap_or_else(PoisonError::into_inner).sort_by_key(|(name, _)| place(name));
+        self.0.named.write().sort_by_key(|(name, _)| place(name));
     }
 }
 
 impl Shared {
     fn all(&self) -> Vec<(Arc<str>, OpenApi)> {
-        self.named.read().unwrap_or_else(PoisonError::into_inner).clone()
+        self.named.read().clone()
     }
 
     /// Finds the upstream that a path belongs to, among those that the caller sees, and the rest of the path.
@@ -131,7 +132,7 @@ impl Shared {
         let rest = path.strip_prefix('/')?;
         let length = rest.find('/')?;
         let name = percent_decode_str(&rest[..length]).decode_utf8().ok()?;
-        let named = self.named.read().unwrap_or_else(PoisonError::into_inner);
+        let named = self.named.read();
         let (_, face) = named.iter().find(|(known, _)| **known == *name)?;
         if !(self.is_there)(&name, caller) {
             return None;
@@ -210,7 +211,7 @@ impl Shared {
                     .zip(&seen)
                     .all(|(one, other)| one.0 == other.0 && Arc::ptr_eq(&one.1, &other.1))
         };
-        let documents = || self.documents.lock().unwrap_or_else(PoisonError::into_inner);
+        let documents = || self.documents.lock();
         let is_it = |(keyed, known, _): &(bool, Vec<Seen>, Bytes)| *keyed == has_key && is_same(known);
         if let Some((_, _, document)) = documents().find(is_it) {
             return document.clone();

@@ -2,9 +2,10 @@
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use crossway_proto::{Message, Part};
+use parking_lot::{Mutex, MutexGuard};
 
 use super::kept::Kept;
 use super::limits::{SEEN_BYTES, SEEN_LISTS};
@@ -63,9 +64,8 @@ impl Known {
         toolset
     }
 
-    /// A poisoned lock is safe to use: each step leaves the tables consistent.
     fn tables(&self) -> MutexGuard<'_, Tables> {
-        self.tables.lock().unwrap_or_else(PoisonError::into_inner)
+        self.tables.lock()
     }
 }
 

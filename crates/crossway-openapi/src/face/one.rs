@@ -1,6 +1,6 @@
 //! Answers requests for one upstream.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use bytes::{Buf, Bytes};
 use crossway_proto::http_rules::content_type;
@@ -8,6 +8,7 @@ use crossway_service::{Extensions, Link};
 use http::header::EXPECT;
 use http::request::Parts;
 use http::{Response, StatusCode};
+use parking_lot::Mutex;
 
 use super::answer::{json, of_result};
 use super::ask::{Asker, Introduction};
@@ -70,7 +71,7 @@ impl One {
         let toolset = self.toolset(extensions).await?;
         let said = self.asker.introduction(extensions).await;
         let has_key = self.config.has_key();
-        let documents = || self.documents.lock().unwrap_or_else(PoisonError::into_inner);
+        let documents = || self.documents.lock();
         let is_it = |known: &Document| {
             known.has_key == has_key && Arc::ptr_eq(&known.toolset, &toolset) && known.said == said
         };

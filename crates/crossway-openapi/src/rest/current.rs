@@ -1,8 +1,9 @@
 //! The API in use, which can be replaced while calls run.
 
 use std::fmt;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 
+use parking_lot::RwLock;
 use tokio::sync::watch;
 
 use super::api::Api;
@@ -30,12 +31,12 @@ impl CurrentApi {
     /// The newest API.
     #[must_use]
     pub fn now(&self) -> Api {
-        self.0.api.read().unwrap_or_else(PoisonError::into_inner).clone()
+        self.0.api.read().clone()
     }
 
     /// Replaces the API. Returns whether the tools differ: then all listeners are notified.
     pub fn replace(&self, api: Api) -> bool {
-        let mut now = self.0.api.write().unwrap_or_else(PoisonError::into_inner);
+        let mut now = self.0.api.write();
         let are_others = now.0.definitions != api.0.definitions;
         *now = api;
         drop(now);

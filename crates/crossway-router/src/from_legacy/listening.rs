@@ -1,13 +1,14 @@
 //! A legacy client's standing stream, built on `subscriptions/listen`.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use bytes::Bytes;
 use crossway_era::from_legacy::{ListenEvent, Listening};
 use crossway_proto::Message;
 use crossway_service::{CallError, Context, Reply};
+use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::{Mutex as AsyncMutex, watch};
 use tokio::time::{Instant, sleep_until, timeout};
 
@@ -80,7 +81,7 @@ impl Listeners {
     }
 
     fn readers(&self) -> MutexGuard<'_, Readers> {
-        self.readers.lock().unwrap_or_else(PoisonError::into_inner)
+        self.readers.lock()
     }
 }
 

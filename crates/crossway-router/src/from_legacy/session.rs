@@ -1,11 +1,12 @@
 //! One legacy client's session.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Weak};
 
 use crossway_era::from_legacy::{self, ClientAction, SPOKEN};
 use crossway_proto::{Kind, Message, RequestId, Revision};
 use crossway_service::{Ask, Call, CallError, Closing, Connection, Context, Link, Origin, Reason, Reply};
+use parking_lot::{Mutex, MutexGuard};
 
 use super::listening::{self, Hearing, Listeners};
 use super::reply::CallReply;
@@ -164,8 +165,7 @@ impl Session {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        // Each step leaves the tables whole.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock()
     }
 
     /// Ends the session. Its calls fail, for their clients wait for answers; whether the server has done what they ask is not known.

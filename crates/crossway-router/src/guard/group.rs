@@ -1,10 +1,11 @@
 //! Fair shares of an upstream, by group of callers.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 
 use crossway_service::Context;
+use parking_lot::Mutex;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::ScopeKey;
@@ -31,8 +32,7 @@ pub(super) struct Group {
 impl Groups {
     /// The group of this key. All groups together may have `concurrent` calls in flight and `queued` waiting.
     pub(super) fn get(&self, key: ScopeKey, concurrent: usize, queued: usize) -> Arc<Group> {
-        // Each step leaves the table consistent.
-        let mut groups = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut groups = self.0.lock();
         if groups.len() >= GUARD_GROUPS {
             groups.retain(|_, group| Arc::strong_count(group) > 1);
         }

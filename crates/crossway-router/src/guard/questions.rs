@@ -2,13 +2,14 @@
 
 use std::collections::VecDeque;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 
 use crossway_proto::{Message, RequestId};
 use crossway_service::{CallError, Reply};
 use futures_core::Stream;
+use parking_lot::{Mutex, MutexGuard};
 use tokio::time::Instant;
 
 use crate::limits::{ANSWER_TIME, OPEN_QUESTIONS};
@@ -86,8 +87,7 @@ impl Questions {
     }
 
     fn table(&self) -> MutexGuard<'_, Table> {
-        // Each step leaves it consistent.
-        self.table.lock().unwrap_or_else(PoisonError::into_inner)
+        self.table.lock()
     }
 }
 

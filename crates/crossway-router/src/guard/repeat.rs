@@ -1,9 +1,9 @@
 //! Which requests are safe to repeat.
 
 use std::collections::HashMap;
-use std::sync::{PoisonError, RwLock};
 
 use crossway_proto::Message;
+use parking_lot::RwLock;
 use serde::Deserialize;
 
 use crate::limits::HINTED_TOOLS;
@@ -96,7 +96,7 @@ impl Repeatable for ToolHints {
         if !request.is_method("tools/call") {
             return ReadsOnly.is_repeatable(request);
         }
-        let harmless = self.harmless.read().unwrap_or_else(PoisonError::into_inner);
+        let harmless = self.harmless.read();
         request.name().and_then(|name| harmless.get(name.as_ref()).copied()).unwrap_or(false)
     }
 
@@ -105,7 +105,7 @@ impl Repeatable for ToolHints {
         else {
             return;
         };
-        let mut harmless = self.harmless.write().unwrap_or_else(PoisonError::into_inner);
+        let mut harmless = self.harmless.write();
         for tool in page.tools {
             let is_harmless = tool.annotations.is_some_and(|hints| {
                 hints.read_only_hint == Some(true) || hints.idempotent_hint == Some(true)

@@ -3,7 +3,9 @@
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Weak};
+
+use parking_lot::Mutex;
 
 use super::entry::Listed;
 use super::list::{Item, Items};
@@ -42,8 +44,7 @@ impl Contents {
         let mut hasher = DefaultHasher::new();
         items.iter().for_each(|item| item.json.hash(&mut hasher));
         let hash = hasher.finish();
-        // Each step leaves the table consistent.
-        let mut table = self.table.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut table = self.table.lock();
         table.sweep();
         let contents = table.contents.entry(hash).or_default();
         let same = contents.iter().find_map(|content| {
@@ -65,7 +66,7 @@ impl Contents {
 
     #[cfg(test)]
     pub(super) fn len(&self) -> usize {
-        let table = self.table.lock().unwrap_or_else(PoisonError::into_inner);
+        let table = self.table.lock();
         table.contents.values().map(Vec::len).sum()
     }
 

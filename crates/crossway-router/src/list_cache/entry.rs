@@ -1,12 +1,13 @@
 //! Cached lists of an upstream for one view.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use bytes::Bytes;
 use crossway_era::from_legacy::SPOKEN;
 use crossway_service::{CallError, Context, Link, Origin, Reason, later};
+use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::{broadcast, watch};
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
@@ -121,18 +122,18 @@ impl Entry {
     /// Makes further requests in the name of this caller, one of those who share the view.
     pub(super) fn asked_by(&self, context: &Context) {
         let extensions = context.extensions.clone();
-        let before = std::mem::replace(&mut lock(&self.context).extensions, extensions);
+        let before = std::mem::replace(&mut self.context.lock().extensions, extensions);
         drop(before);
     }
 
     /// The context of requests to the upstream.
     pub(super) fn context(&self) -> Context {
-        lock(&self.context).clone()
+        self.context.lock().clone()
     }
 
     pub(super) fn last_used(&self) -> Instant {
         match self.kept.load(Ordering::Acquire) {
-            0 => *lock(&self.used),
+            0 => *self.used.lock(),
             _ => Instant::now(),
         }
     }
@@ -144,7 +145,7 @@ impl Entry {
 
     pub(super) fn state(&self) -> ListState {
         let has_some = self.slots.iter().any(|slot| slot.held().list.is_some());
-        match (lock(&self.failure).as_ref().map(ToString::to_string), has_some) {
+        match (self.failure.lock().as_ref().map(ToString::to_string), has_some) {
             (Some(why), true) => ListState::Stale(why),
             (Some(why), false) => ListState::Failing(why),
             (None, true) => ListState::Ready,
@@ -182,7 +183,7 @@ impl Entry {
         held.is_missed = true;
         held.failed.get_or_insert_with(|| (Instant::now() + REFRESH_LEAST, Arc::clone(&failure)));
         // A slow fetch has not failed yet, and its own result will replace this. Until then the upstream is shown as slow.
-        if lock(&self.failure).is_none() {
+        if self.failure.lock().is_none() {
             self.failed(&failure);
         }
         drop(held);
@@ -196,7 +197,7 @@ impl Entry {
     /// Records a failure. The first one after a success is logged, unless it is an error that the upstream answered: callers are not told that
     /// items are missing.
     fn failed(&self, failure: &Arc<Failure>) {
-        let before = lock(&self.failure).replace(Arc::clone(failure));
+        let before = self.failure.lock().replace(Arc::clone(failure));
         if before.is_none() && matches!(**failure, Failure::Call(_)) {
             tracing::warn!(upstream = %self.list.0, error = %failure, "an MCP server does not tell its lists; what it has is left out, or as it was");
         }
@@ -217,7 +218,7 @@ impl Entry {
 
     /// The result of `server/discover`, if it is known already.
     pub(crate) fn said_now(&self) -> Option<Bytes> {
-        lock(&self.said).clone()
+        self.said.lock().clone()
     }
 
     /// Whether `server/discover` was sent, whether or not it was answered.
@@ -227,7 +228,7 @@ impl Entry {
 
     /// Whether the upstream may have resources. If `server/discover` was never sent, it is sent now, in the background.
     pub(crate) fn may_have_resources(self: &Arc<Self>) -> bool {
-        let said = *lock(&self.has_resources);
+        let said = *self.has_resources.lock();
         if said.is_none() && self.list.1.is_lasting() && !self.was_asked.swap(true, Ordering::AcqRel) {
             let entry = Arc::clone(self);
             tokio::spawn(async move { entry.said().await });
@@ -240,11 +241,11 @@ impl Entry {
         let answer = self.answer("server/discover", None).await.ok()?;
         let said = answer.result().map(Bytes::copy_from_slice)?;
         let has_some = has_resources(&said);
-        *lock(&self.has_resources) = Some(has_some);
+        *self.has_resources.lock() = Some(has_some);
         if self.list.1.is_everybodys() {
             self.is_without_resources.store(!has_some, Ordering::Release);
         }
-        *lock(&self.said) = Some(said.clone());
+        *self.said.lock() = Some(said.clone());
         Some(said)
     }
 
@@ -252,7 +253,7 @@ impl Entry {
     /// neither.
     pub(crate) fn ask(self: &Arc<Self>, kind: ListKind) -> Option<Result<Listed, Arc<Failure>>> {
         let now = Instant::now();
-        *lock(&self.used) = now;
+        *self.used.lock() = now;
         if self.list.1.is_lasting() {
             self.keep();
         }
@@ -374,7 +375,7 @@ impl Entry {
         let mut held = slot.held();
         match fetched {
             Ok((items, ttl)) => {
-                *lock(&self.failure) = None;
+                *self.failure.lock() = None;
                 let expires = again.max(later(Instant::now(), ttl));
                 let listed = self.contents.share(items);
                 let generation = listed.generation;
@@ -476,7 +477,7 @@ async fn retry(entry: Weak<Entry>, kind: ListKind) {
 
 impl Drop for Kept {
     fn drop(&mut self) {
-        *lock(&self.0.used) = Instant::now();
+        *self.0.used.lock() = Instant::now();
         self.0.kept.fetch_sub(1, Ordering::AcqRel);
     }
 }
@@ -488,11 +489,6 @@ impl Slot {
     }
 
     fn held(&self) -> MutexGuard<'_, Held> {
-        lock(&self.held)
+        self.held.lock()
     }
-}
-
-/// Each step leaves what is locked whole.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -21,13 +21,14 @@ mod list;
 mod tests;
 
 use std::fmt;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crossway_era::to_legacy::ClientFeatures;
 use crossway_proto::Message;
 use crossway_service::{Context, Link, Origin, Scope, Upstream};
 use foldhash::HashMap;
+use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::broadcast;
 
 pub use list::ListKind;
@@ -217,7 +218,7 @@ impl ListCache {
     }
 
     fn views(&self) -> MutexGuard<'_, HashMap<Arc<View>, Arc<Entry>>> {
-        self.views.lock().unwrap_or_else(PoisonError::into_inner)
+        self.views.lock()
     }
 }
 

@@ -2,11 +2,12 @@
 
 use std::borrow::Cow;
 use std::collections::HashMap;
-use std::sync::{Arc, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use crossway_service::Context;
 use futures_util::future::join_all;
+use parking_lot::MutexGuard;
 use serde::Deserialize;
 
 use super::Router;
@@ -134,8 +135,7 @@ impl Router {
     }
 
     fn introductions(&self) -> MutexGuard<'_, Introductions> {
-        // Each step leaves the table consistent.
-        self.0.introductions.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.introductions.lock()
     }
 }
 

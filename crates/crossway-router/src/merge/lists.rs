@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 use std::collections::{BTreeSet, hash_map};
-use std::sync::{Arc, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use crossway_era::keys;
 use crossway_era::to_legacy::ClientFeatures;
@@ -10,6 +10,7 @@ use crossway_proto::{ErrorObject, Message, RequestId};
 use crossway_service::Context;
 use foldhash::HashMap;
 use futures_util::future::join_all;
+use parking_lot::MutexGuard;
 
 use super::pages::{Pages, bad_cursor, page_of};
 use super::ready::{HIDDEN, Key, Ready};
@@ -364,7 +365,7 @@ impl Router {
     pub(super) fn untold<'a>(&self, clashes: &'a [Clash]) -> Vec<(&'a Clash, usize)> {
         let of = |Clash { list, first, second, .. }: &Clash| (*list, first.clone(), second.clone());
         let members = self.members();
-        let mut told = members.clashing.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut told = members.clashing.lock();
         let new = clashes.iter().filter(|clash| told.insert(of(clash)));
         new.map(|clash| (clash, clashes.iter().filter(|other| of(other) == of(clash)).count())).collect()
     }
@@ -390,8 +391,7 @@ impl Router {
     }
 
     fn ready(&self) -> MutexGuard<'_, Ready> {
-        // Each step leaves the table whole.
-        self.0.ready.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.ready.lock()
     }
 }
 

@@ -36,10 +36,11 @@ mod splice;
 mod templates;
 
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::Arc;
 
 use crossway_service::{Link, Scope, Upstream};
 use foldhash::{HashMap, HashSet};
+use parking_lot::{Mutex, RwLock};
 use tokio::sync::broadcast;
 
 pub use lists::Clash;
@@ -233,12 +234,12 @@ impl Router {
     }
 
     fn members(&self) -> Arc<Members> {
-        Arc::clone(&self.0.members.read().unwrap_or_else(PoisonError::into_inner))
+        Arc::clone(&self.0.members.read())
     }
 
     fn change(&self, change: impl FnOnce(&mut Vec<Arc<ListCache>>)) {
         {
-            let mut members = self.0.members.write().unwrap_or_else(PoisonError::into_inner);
+            let mut members = self.0.members.write();
             let mut all = members.all.clone();
             change(&mut all);
             let is_same = all.len() == members.all.len()

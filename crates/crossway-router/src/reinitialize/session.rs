@@ -1,13 +1,14 @@
 //! A renewable session: what it is opened again from, and how.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use crossway_era::to_legacy;
 use crossway_proto::{Kind, Message, ParseError, Part, RequestId};
 use crossway_service::{Call, CallError, Context, ErrorText, Link, Reason, Scope, Upstream};
+use parking_lot::{Mutex, MutexGuard};
 use tokio::time::{Instant, timeout};
 
 use crate::limits::{OPEN_TIME, RENEW_PAUSE, RENEWED_SUBSCRIPTIONS};
@@ -165,13 +166,11 @@ impl Session {
     }
 
     fn failures(&self) -> MutexGuard<'_, (u64, Option<CallError>)> {
-        // Each step leaves it whole.
-        self.failed.lock().unwrap_or_else(PoisonError::into_inner)
+        self.failed.lock()
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        // Each step leaves it whole.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock()
     }
 }
 

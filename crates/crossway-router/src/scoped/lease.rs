@@ -12,7 +12,7 @@ use futures_core::Stream;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use super::{Instance, lock};
+use super::Instance;
 
 /// When an instance's last call ended, or the instance was created.
 pub(super) struct Used {
@@ -23,7 +23,7 @@ pub(super) struct Used {
 
 /// Records that the instance is in use until now.
 fn note_use(instance: &Instance, is_standing: bool) {
-    let mut used = lock(&instance.used);
+    let mut used = instance.used.lock();
     used.at_all = Instant::now();
     if !is_standing {
         used.by_call = used.at_all;

@@ -2,9 +2,10 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Weak};
 
 use crossway_service::{CallError, Context, Reason};
+use parking_lot::{Mutex, MutexGuard};
 
 use super::Instance;
 use crate::ScopeKey;
@@ -58,8 +59,7 @@ impl Ledger {
     }
 
     pub(super) fn lock(&self) -> MutexGuard<'_, Counts> {
-        // Each step leaves the table consistent.
-        self.counts.lock().unwrap_or_else(PoisonError::into_inner)
+        self.counts.lock()
     }
 }
 

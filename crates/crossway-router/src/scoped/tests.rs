@@ -247,16 +247,16 @@ async fn a_ledger_tells_whose_calls_its_bounds_refuse() {
     let ledger = Ledger::telling({
         let told = Arc::clone(&told);
         move |context: &Context| {
-            told.lock().unwrap().push(context.extensions.get::<ScopeKey>().unwrap().clone());
+            told.lock().push(context.extensions.get::<ScopeKey>().unwrap().clone());
         }
     });
     let ((wiki, mut wikis), (mail, _)) = (bounded(&ledger), bounded(&ledger));
     let _first = call(&wiki, "acme/alice");
     wikis.recv().await.unwrap();
     let _same = call(&wiki, "acme/alice");
-    assert!(told.lock().unwrap().is_empty());
+    assert!(told.lock().is_empty());
     assert!(call(&mail, "acme/alice").next().await.unwrap().is_err());
-    assert_eq!(*told.lock().unwrap(), [ScopeKey::new("acme/alice")]);
+    assert_eq!(*told.lock(), [ScopeKey::new("acme/alice")]);
 }
 
 /// Listens at the instance of a key.

@@ -1,9 +1,9 @@
 //! Subscribers to the sessions of one user, tenant or everybody.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crossway_proto::Message;
+use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::broadcast;
 
 use super::sharers::Sharer;
@@ -70,7 +70,6 @@ impl Audience {
     }
 
     fn uris(&self) -> MutexGuard<'_, HashMap<String, Vec<Sharer>>> {
-        // Each step leaves the table whole.
-        self.uris.lock().unwrap_or_else(PoisonError::into_inner)
+        self.uris.lock()
     }
 }

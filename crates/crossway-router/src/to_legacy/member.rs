@@ -1,12 +1,13 @@
 //! One session with the legacy server.
 
 use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crossway_era::to_legacy::{self, ClientFeatures, Level, Session};
 use crossway_proto::{Message, RequestId};
 use crossway_service::{Call, CallError, Context, ErrorText, Link, Origin, Reason, Reply, SoleTask};
+use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::{OnceCell, watch};
 use tokio::time::{Instant, timeout};
 
@@ -165,8 +166,7 @@ impl Member {
     }
 
     fn failures(&self) -> MutexGuard<'_, (u64, Option<CallError>)> {
-        // Each step leaves it consistent.
-        self.failed.lock().unwrap_or_else(PoisonError::into_inner)
+        self.failed.lock()
     }
 
     /// Like [`ask`](Self::ask), with a time limit, for requests that no client is waiting for.
@@ -354,8 +354,7 @@ impl Member {
     }
 
     pub(super) fn state(&self) -> MutexGuard<'_, State> {
-        // Each step leaves the tables consistent.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock()
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::AtomicU64;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Weak};
 
 use crossway_era::keys;
 use crossway_era::to_legacy::{Call, ClientFeatures};
@@ -10,6 +10,7 @@ use crossway_proto::{Message, Part, RequestId};
 use crossway_seal::Keyring;
 use crossway_service::{CallError, Context, Origin, Reason, Reply, Scope, SoleTask, Upstream};
 use futures_util::future::join_all;
+use parking_lot::{Mutex, MutexGuard};
 use tokio::task::AbortHandle;
 use tokio::time::sleep;
 
@@ -352,8 +353,7 @@ impl Pool {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        // Each step leaves the tables whole.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock()
     }
 
     /// Sees to it that sessions end that nobody uses.

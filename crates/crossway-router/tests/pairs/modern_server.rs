@@ -1,11 +1,12 @@
 //! A server of 2026-07-28.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use crossway_proto::Revision;
 use crossway_testkit::sim::{ServerEnd, Way};
+use parking_lot::Mutex;
 use serde_json::{Value, json};
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::sleep;
@@ -91,15 +92,15 @@ impl Process {
             r#"{{"jsonrpc":"2.0","method":"notifications/subscriptions/acknowledged","params":{{"_meta":{{"io.modelcontextprotocol/subscriptionId":{id}}},"notifications":{filter}}}}}"#
         ));
         let listener = Listener { way: way.clone(), filter: filter.clone() };
-        self.listeners.lock().unwrap_or_else(PoisonError::into_inner).insert(id.to_owned(), listener);
+        self.listeners.lock().insert(id.to_owned(), listener);
     }
 
     fn forget(&self, id: &str) {
-        self.listeners.lock().unwrap_or_else(PoisonError::into_inner).remove(id);
+        self.listeners.lock().remove(id);
     }
 
     fn announce(&self, method: &str, params: &str, is_wanted: impl Fn(&Value) -> bool) {
-        let listeners = self.listeners.lock().unwrap_or_else(PoisonError::into_inner);
+        let listeners = self.listeners.lock();
         for (id, listener) in listeners.iter().filter(|(_, listener)| is_wanted(&listener.filter)) {
             listener.way.send(&format!(
                 r#"{{"jsonrpc":"2.0","method":"{method}","params":{{"_meta":{{"io.modelcontextprotocol/subscriptionId":{id}}}{params}}}}}"#

@@ -1,11 +1,12 @@
 //! A server of one revision, which does what its calls say.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use crossway_proto::{Message, Revision};
 use crossway_testkit::sim::{Arrived, ServerEnd, Way};
+use parking_lot::Mutex;
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
 use tokio::task::AbortHandle;
@@ -103,7 +104,7 @@ async fn serve(host: Host, mut end: ServerEnd) {
 
 impl Session {
     fn with<T>(&self, act: impl FnOnce(&mut State) -> T) -> T {
-        act(&mut self.state.lock().unwrap_or_else(PoisonError::into_inner))
+        act(&mut self.state.lock())
     }
 
     fn take(self: &Arc<Self>, arrived: Arrived, tasks: &mut tokio::task::JoinSet<()>) {

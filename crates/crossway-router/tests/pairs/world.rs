@@ -1,7 +1,8 @@
 //! What all parts of a run share: who was seen doing what, and what must not have happened.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use parking_lot::{Mutex, MutexGuard};
 
 /// The work that a client's call asks for, and the name of that call, which stands in all that has to do with it.
 pub(crate) const MARK: char = '@';
@@ -41,7 +42,7 @@ impl World {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock()
     }
 }
 

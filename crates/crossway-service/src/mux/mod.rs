@@ -7,11 +7,12 @@
 mod replies;
 mod state;
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Poll;
 
 use crossway_proto::{CallKey, Calls, Kind, Message, NotOpened, Owner};
+use parking_lot::{Mutex, MutexGuard};
 
 use crate::{
     Ask, Call, CallError, Closing, Connection, Context, Limits, Link, Outcome, Reason, Reply, Scope,
@@ -333,8 +334,7 @@ impl<O: Outlet> Mux<O> {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        // A panic elsewhere leaves the table as it was between two steps: it is still consistent.
-        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.state.lock()
     }
 }
 

@@ -2,11 +2,12 @@
 
 use std::collections::HashSet;
 use std::io;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use crossway_proto::{CallKey, Calls, Message};
 use crossway_service::Reason;
+use parking_lot::{Mutex, MutexGuard};
 
 use super::pipe::{Pipe, SHORT};
 use crate::queue::{Line, Queue, Written, cancelled_call};
@@ -218,8 +219,7 @@ impl Outbox {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        // A panic elsewhere leaves whole lines behind.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock()
     }
 }
 

@@ -5,11 +5,11 @@
 use std::collections::HashSet;
 use std::io;
 use std::pin::Pin;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker, ready};
 
 use crossway_proto::{CallKey, Calls, Message};
 use crossway_service::Reason;
+use parking_lot::{Mutex, MutexGuard};
 use tokio::io::AsyncWrite;
 
 use super::Stdin;
@@ -100,8 +100,7 @@ impl Outbox {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        // A panic elsewhere leaves whole lines behind.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock()
     }
 }
 

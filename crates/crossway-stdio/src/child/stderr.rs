@@ -1,10 +1,10 @@
 //! Logs a child's stderr line by line and keeps the last lines.
 
 use std::collections::VecDeque;
-use std::sync::{Mutex, PoisonError};
 
 use crossway_proto::is_misread;
 use crossway_proto::line::LineDecoder;
+use parking_lot::Mutex;
 use tokio::io::AsyncRead;
 
 use crate::fill::poll_fill;
@@ -30,7 +30,7 @@ impl LastLines {
     }
 
     fn push(&self, line: String) {
-        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut kept = self.kept.lock();
         kept.bytes += line.len();
         kept.lines.push_back(line);
         while kept.lines.len() > self.most || kept.bytes > QUOTED_BYTES {
@@ -40,7 +40,7 @@ impl LastLines {
     }
 
     pub(super) fn to_vec(&self) -> Vec<String> {
-        self.kept.lock().unwrap_or_else(PoisonError::into_inner).lines.iter().cloned().collect()
+        self.kept.lock().lines.iter().cloned().collect()
     }
 }
 

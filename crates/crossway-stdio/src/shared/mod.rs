@@ -4,9 +4,10 @@ mod backoff;
 mod probe;
 mod supervise;
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use crossway_service::{Ask, Call, CallError, Closing, Connection, Link, Reason, Reply};
+use parking_lot::Mutex;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
@@ -116,7 +117,7 @@ impl Shared {
         });
         if is_due {
             let (done_when_dropped, done) = watch::channel(());
-            *self.supervisor.lock().unwrap_or_else(PoisonError::into_inner) = Some(done);
+            *self.supervisor.lock() = Some(done);
             let shared = Arc::clone(self);
             tokio::spawn(async move {
                 shared.supervise().await;
@@ -134,7 +135,7 @@ impl Shared {
     /// Ends the child, and starts no more.
     pub(crate) fn close(&self) -> Closing {
         self.phase.send_replace(Phase::Closed);
-        let supervisor = self.supervisor.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let supervisor = self.supervisor.lock().clone();
         Box::pin(async move {
             if let Some(mut supervisor) = supervisor {
                 while supervisor.changed().await.is_ok() {}

@@ -1,7 +1,7 @@
 //! Starts, probes and restarts the shared child.
 
 use std::pin::pin;
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 
 use crossway_proto::{Kind, Message};
 use crossway_service::{Link, Reply, Scope};
@@ -65,7 +65,7 @@ impl Shared {
             let ended = keeper.await;
             let (error, answers) = explain(ended);
             if answers > probes {
-                self.backoff.lock().unwrap_or_else(PoisonError::into_inner).reset();
+                self.backoff.lock().reset();
             }
             self.go_down(error, true);
             let until = match &*self.phase.borrow() {
@@ -121,7 +121,7 @@ impl Shared {
     }
 
     fn go_down(&self, error: StartError, is_supervised: bool) {
-        let pause = self.backoff.lock().unwrap_or_else(PoisonError::into_inner).pause(chance());
+        let pause = self.backoff.lock().pause(chance());
         let why = error.describe();
         let upstream = self.plan.command.name().map(|name| &**name);
         let tenant = self.plan.command.tenant().map(|tenant| &**tenant);

@@ -1,7 +1,8 @@
 //! Ends all sessions of an upstream, and waits until the server was told.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Weak};
 
+use parking_lot::{Mutex, MutexGuard};
 use slab::Slab;
 use tokio::sync::watch;
 
@@ -47,8 +48,7 @@ impl Ends {
     }
 
     fn links(&self) -> MutexGuard<'_, Links> {
-        // Each step leaves the table intact.
-        self.links.lock().unwrap_or_else(PoisonError::into_inner)
+        self.links.lock()
     }
 }
 

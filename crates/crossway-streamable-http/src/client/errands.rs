@@ -1,10 +1,11 @@
 //! Background messages to an upstream: cancellations and session ends.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use crossway_proto::{Message, RequestId};
 use http::Method;
+use parking_lot::{Mutex, MutexGuard};
 
 use super::ends::Ending;
 use super::http::{Outbound, Purpose};
@@ -32,8 +33,7 @@ struct State {
 
 impl Errands {
     fn state(&self) -> MutexGuard<'_, State> {
-        // A panic elsewhere leaves the queue as it was between two steps.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock()
     }
 
     /// How many tasks there are, and how many errands wait for them.

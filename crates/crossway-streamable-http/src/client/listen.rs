@@ -2,7 +2,7 @@
 
 use std::ops::ControlFlow;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -12,6 +12,7 @@ use crossway_proto::{Kind, Message};
 use crossway_service::{CallError, Reason};
 use futures_core::Stream;
 use http::StatusCode;
+use parking_lot::{Mutex, MutexGuard};
 use tokio::time::Sleep;
 
 use super::ahead::Ahead;
@@ -73,8 +74,7 @@ impl Listening {
     }
 
     fn standing(&self) -> MutexGuard<'_, Standing> {
-        // The value is intact between two stages.
-        self.standing.lock().unwrap_or_else(PoisonError::into_inner)
+        self.standing.lock()
     }
 }
 

@@ -2,13 +2,14 @@
 
 use std::collections::HashMap;
 use std::ops::Range;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 use crossway_proto::http_rules::mirror;
 use crossway_proto::{Message, RequestId};
 use http::HeaderMap;
 use memchr::memmem;
+use parking_lot::{Mutex, MutexGuard};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -121,8 +122,7 @@ impl Mirrored {
     }
 
     fn tools(&self) -> MutexGuard<'_, HashMap<String, Arc<mirror::ParamHeaders>>> {
-        // A panic elsewhere leaves the map as it was between two steps.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock()
     }
 }
 

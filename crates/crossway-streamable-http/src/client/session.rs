@@ -1,6 +1,6 @@
 //! State of a link's session and of its calls in flight.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Weak};
 use std::task::{Context, Waker};
 
 use crossway_proto::http_rules::limits::SESSION_ID_BYTES;
@@ -9,6 +9,7 @@ use crossway_proto::http_rules::session as rules;
 use crossway_proto::{Message, RequestId, Revision};
 use crossway_service::{CallError, ErrorText, Reason, Scope};
 use http::{HeaderMap, HeaderValue};
+use parking_lot::{Mutex, MutexGuard};
 use slab::Slab;
 
 use super::ahead::{self, Ahead};
@@ -359,8 +360,7 @@ impl Session {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        // A panic elsewhere leaves the table as it was between two steps.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock()
     }
 }
 

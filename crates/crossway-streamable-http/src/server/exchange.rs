@@ -1,13 +1,14 @@
 //! One POST whose reply is under way.
 
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use crossway_proto::{Kind, Message, RequestId};
 use crossway_service::{Call, CallError, Link, Reason, Reply, SessionOwner, SessionPermit};
 use futures_core::Stream;
+use parking_lot::{Mutex, MutexGuard};
 
 use super::control::StreamControl;
 use super::endpoint::Endpoint;
@@ -37,8 +38,7 @@ impl Exchanging {
     }
 
     pub(crate) fn lock(&self) -> MutexGuard<'_, Option<Exchange>> {
-        // Each step leaves it consistent.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock()
     }
 
     /// Detaches the call from the stream on which it was made.

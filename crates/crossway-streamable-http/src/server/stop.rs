@@ -1,9 +1,10 @@
 //! A signal to many that something ends: an endpoint is drained, or closed.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Waker};
 
+use parking_lot::{Mutex, MutexGuard};
 use slab::Slab;
 
 /// The signal.
@@ -24,7 +25,7 @@ impl Stop {
     }
 
     fn watchers(&self) -> MutexGuard<'_, Slab<Waker>> {
-        self.watchers.lock().unwrap_or_else(PoisonError::into_inner)
+        self.watchers.lock()
     }
 }
 

@@ -1,12 +1,13 @@
 //! Learns from tool lists which arguments are mirrored in headers.
 
 use std::collections::HashMap;
-use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
+use std::sync::Arc;
 
 use crossway_proto::http_rules::Refusal;
 use crossway_proto::http_rules::mirror::ParamHeaders;
 use crossway_proto::{ErrorCode, Message};
 use http::{HeaderMap, StatusCode};
+use parking_lot::{RwLock, RwLockReadGuard};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -60,7 +61,7 @@ impl Tools {
             return;
         }
         let Ok(list) = serde_json::from_slice::<List<'_>>(list) else { return };
-        self.0.write().unwrap_or_else(PoisonError::into_inner).learn(caller, list);
+        self.0.write().learn(caller, list);
     }
 
     /// Checks the headers of a `tools/call`.
@@ -89,7 +90,7 @@ impl Tools {
     }
 
     fn read(&self) -> RwLockReadGuard<'_, Told> {
-        self.0.read().unwrap_or_else(PoisonError::into_inner)
+        self.0.read()
     }
 }
 

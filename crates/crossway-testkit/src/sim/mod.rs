@@ -11,10 +11,11 @@ mod server;
 mod streams;
 mod upstream;
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use crossway_proto::{Limits, Message};
+use parking_lot::Mutex;
 
 pub use client::ClientEnd;
 pub use server::{Arrived, ServerEnd, Way};
@@ -51,7 +52,7 @@ impl Weather {
     /// Returns a random number below `bound`; 0 if that is 0.
     #[must_use]
     pub fn below(&self, bound: u64) -> u64 {
-        let mut state = self.chance.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.chance.lock();
         // Xorshift (Marsaglia 2003), its low bits left out.
         *state ^= *state << 13;
         *state ^= *state >> 7;

@@ -1,10 +1,11 @@
 //! A simulated connection with a stream for each request, as over HTTP.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use crossway_proto::{Kind, Message, RequestId};
 use crossway_service::{Ask, Call, CallError, Connection, Context, Link, Origin, Reason, Reply};
+use parking_lot::Mutex;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::sleep;
 
@@ -78,7 +79,7 @@ impl Streams {
         let can_be_cancelled = !request.is_method("initialize");
         let (cancel, is_cancelled) = watch::channel(false);
         let place = (context.origin, id.clone());
-        self.calls.lock().unwrap_or_else(PoisonError::into_inner).insert(place.clone(), cancel);
+        self.calls.lock().insert(place.clone(), cancel);
         let (_, answers) = self.carry(Some(request));
         let exchange = Exchange {
             streams: Arc::clone(self),
@@ -98,7 +99,7 @@ impl Streams {
             return Reply::failed(error);
         }
         if let Some(id) = message.cancelled_id().filter(|_| message.is_method("notifications/cancelled")) {
-            let calls = self.calls.lock().unwrap_or_else(PoisonError::into_inner);
+            let calls = self.calls.lock();
             if let Some(cancel) = calls.get(&(context.origin, id)) {
                 cancel.send_replace(true);
             } else {
@@ -167,7 +168,7 @@ impl Exchange {
 
 impl Drop for Exchange {
     fn drop(&mut self) {
-        self.streams.calls.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.place);
+        self.streams.calls.lock().remove(&self.place);
         if !self.is_over && self.tells && !self.streams.cut.is_cut() {
             let cancellation = Message::cancellation_of(&self.place.1, "the client has gone away");
             let _ = self.streams.carry(Some(cancellation));

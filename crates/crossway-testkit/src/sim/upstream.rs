@@ -1,9 +1,10 @@
 //! A simulated upstream whose server a test scripts.
 
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use crossway_service::{Ask, Call, CallError, Connection, Link, Reason, Reply, Scope, Upstream};
+use parking_lot::{Mutex, MutexGuard};
 
 use super::lane::Cut;
 use super::server::ServerEnd;
@@ -58,7 +59,7 @@ impl SimUpstream {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.state.lock()
     }
 
     /// Opens a connection, and returns what ends it; `None` while the server is down.
@@ -109,7 +110,7 @@ impl Connection for Shared {
             return Reply::silent();
         }
         let link = {
-            let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut current = self.current.lock();
             if current.as_ref().is_none_or(|(_, cut)| cut.is_cut()) {
                 *current = self.upstream.open(Scope::Shared);
             }

@@ -1,7 +1,7 @@
 //! An issuer's keys from a URL: cached, refreshed now and then, and when a token names an unknown key.
 
 use std::io;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -10,6 +10,7 @@ use http::uri::InvalidUri;
 use http::{Request, Uri};
 use http_body_util::Full;
 use jsonwebtoken::Algorithm;
+use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until, timeout};
 
@@ -130,8 +131,8 @@ impl Remote {
         Ok(Reload::Ok)
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Option<Arc<KeySet>>> {
-        self.keys.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Option<Arc<KeySet>>> {
+        self.keys.lock()
     }
 }
 

@@ -1,8 +1,7 @@
 //! A cache of verified tokens.
 
-use std::sync::{Mutex, PoisonError};
-
 use foldhash::HashMap;
+use parking_lot::Mutex;
 
 use super::Lifetime;
 use crate::identity::caller::Caller;
@@ -38,7 +37,7 @@ impl Cache {
 
     /// Finds a verified token.
     pub(in crate::identity) fn find(&self, token: &[u8; 32]) -> Option<Remembered> {
-        let mut halves = self.halves.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut halves = self.halves.lock();
         if let Some(found) = halves.young.get(token) {
             return Some(found.clone());
         }
@@ -49,7 +48,7 @@ impl Cache {
 
     /// Adds a verified token.
     pub(in crate::identity) fn remember(&self, token: [u8; 32], remembered: Remembered) {
-        let mut halves = self.halves.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut halves = self.halves.lock();
         halves.insert(token, remembered, self.half);
     }
 }

@@ -16,11 +16,12 @@ mod pauses;
 mod watched;
 
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::Arc;
 
 use crossway_router::EraSupport;
 use crossway_service::{Ask, Call, Closing, Connection, Link, Reply, Scope, Upstream};
 use futures_util::future::BoxFuture;
+use parking_lot::{Mutex, MutexGuard, RwLock};
 
 use crate::{AtUrl, DetectError};
 use pauses::Pauses;
@@ -98,16 +99,15 @@ impl RedetectingUpstream {
 
 impl Shared {
     fn found(&self) -> (u64, Found) {
-        // Only replaced as a whole, so a poisoned value is intact.
-        self.found.read().unwrap_or_else(PoisonError::into_inner).clone()
+        self.found.read().clone()
     }
 
     fn speaks(&self) -> EraSupport {
-        self.found.read().unwrap_or_else(PoisonError::into_inner).1.kind.speaks()
+        self.found.read().1.kind.speaks()
     }
 
     fn number(&self) -> u64 {
-        self.found.read().unwrap_or_else(PoisonError::into_inner).0
+        self.found.read().0
     }
 
     /// Whether another server is there than the one found as `number`. Probes, unless another call has just done so.
@@ -130,7 +130,7 @@ impl Shared {
             Ok(found) if found.kind == was || found.kind == Kind::Streamable(EraSupport::Both) => false,
             Ok(found) => {
                 tracing::warn!(?was, is = ?found.kind, "the MCP server at a URL speaks something else than before");
-                *self.found.write().unwrap_or_else(PoisonError::into_inner) = (number + 1, found);
+                *self.found.write() = (number + 1, found);
                 self.pauses().note_news();
                 true
             }
@@ -145,8 +145,7 @@ impl Shared {
     }
 
     fn pauses(&self) -> MutexGuard<'_, Pauses> {
-        // Each step leaves the value intact.
-        self.pauses.lock().unwrap_or_else(PoisonError::into_inner)
+        self.pauses.lock()
     }
 }
 
@@ -180,7 +179,7 @@ struct There {
 impl Way {
     /// Returns the link for a call. A session stays with the server that opened it.
     fn there(&self, begins: bool) -> There {
-        let mut there = self.there.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut there = self.there.lock();
         if let Some(there) = &*there
             && (!begins || there.number == self.shared.number())
         {
@@ -206,7 +205,7 @@ impl Connection for Handle {
     }
 
     fn close(&self) -> Closing {
-        match &*self.0.there.lock().unwrap_or_else(PoisonError::into_inner) {
+        match &*self.0.there.lock() {
             Some(there) => there.link.close(),
             None => Box::pin(std::future::ready(())),
         }

@@ -73,7 +73,7 @@ fn anew(servers: impl IntoIterator<Item = Found>) -> (RedetectingUpstream, Arc<A
     let count = Arc::clone(&looks);
     let find: Find = Arc::new(move || {
         count.fetch_add(1, Ordering::Relaxed);
-        let mut servers = servers.lock().unwrap();
+        let mut servers = servers.lock();
         if let Some(next) = servers.1.pop_front() {
             servers.0 = next;
         }

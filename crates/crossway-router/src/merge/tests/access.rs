@@ -124,11 +124,11 @@ async fn those_who_are_told_the_same_have_one_merged_list_however_many_they_are(
         tell_tools(&upstream, BOTH).await;
         assert!(text(&asked.await.unwrap()).contains("one__bob-x"));
     }
-    assert_eq!(rig.router.0.ready.lock().unwrap().all().count(), 1);
+    assert_eq!(rig.router.0.ready.lock().all().count(), 1);
     let asked = tokio::spawn(rig.call_for(modern("1", "tools/list", ""), keyed("dave")).into_next());
     tell_tools(&upstream, r#"[{"name":"dave-x"}]"#).await;
     assert!(!text(&asked.await.unwrap()).contains("bob"));
-    assert_eq!(rig.router.0.ready.lock().unwrap().all().count(), 2);
+    assert_eq!(rig.router.0.ready.lock().all().count(), 2);
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,8 +1,8 @@
 //! Sessions with sealed ids, which any process with the key accepts.
 
 use std::collections::{HashSet, VecDeque};
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
@@ -11,6 +11,7 @@ use crossway_proto::http_rules::{Refusal, session as session_rules};
 use crossway_service::{SessionHandles, SessionOwner, SessionState, extension_of, later};
 use http::request::Parts;
 use http::{Extensions, HeaderValue};
+use parking_lot::{Mutex, MutexGuard};
 use tracing::debug;
 
 use super::{Session, SessionId};
@@ -144,8 +145,7 @@ impl Handles {
     }
 
     fn ended(&self) -> MutexGuard<'_, Ended> {
-        // Each step leaves it consistent.
-        self.ended.lock().unwrap_or_else(PoisonError::into_inner)
+        self.ended.lock()
     }
 }
 

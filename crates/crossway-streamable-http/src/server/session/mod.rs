@@ -10,10 +10,11 @@ mod streams;
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock};
 
 use crossway_proto::{Kind, Message, Revision};
 use crossway_service::{Context, Link, Origin, SessionOwner};
+use parking_lot::{Mutex, MutexGuard};
 
 use super::limits::Limits;
 
@@ -112,8 +113,7 @@ impl Session {
     }
 
     pub(crate) fn streams(&self) -> MutexGuard<'_, Streams> {
-        // Each step leaves the streams consistent.
-        self.streams.lock().unwrap_or_else(PoisonError::into_inner)
+        self.streams.lock()
     }
 
     pub(crate) fn limits(&self) -> &Limits {

@@ -2,11 +2,12 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Weak};
 
 use crossway_service::{
     Limits as ServiceLimits, Link, SessionLimiter, SessionOwner, SessionPermit, SoleTask,
 };
+use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::Notify;
 use tracing::debug;
 
@@ -76,8 +77,7 @@ impl Common {
 
     /// The counter of kept bytes for an owner's sessions.
     pub(super) fn kept_of(&self, owner: &SessionOwner) -> Arc<AtomicUsize> {
-        // Each step leaves the table consistent.
-        let mut kept = self.kept_of.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut kept = self.kept_of.lock();
         if let Some(bytes) = kept.owners.get(owner).and_then(Weak::upgrade) {
             return bytes;
         }
@@ -285,8 +285,7 @@ fn ticks(time: std::time::Duration) -> u32 {
 }
 
 fn lock(shard: &Mutex<Shard>) -> MutexGuard<'_, Shard> {
-    // Insertion and removal leave the table consistent.
-    shard.lock().unwrap_or_else(PoisonError::into_inner)
+    shard.lock()
 }
 
 #[cfg(test)]
