@@ -1,6 +1,5 @@
 #![doc = include_str!("../README.md")]
 
-mod around;
 pub mod audit;
 pub mod authorize;
 mod clock;
@@ -15,7 +14,6 @@ mod stage;
 pub mod timeout;
 pub mod trace;
 
-pub use around::Around;
 pub use audit::AuditLayer;
 pub use authorize::AuthorizeLayer;
 pub use clock::{Clock, SystemClock};

@@ -33,4 +33,4 @@ pub use session_limiter::{SessionLimiter, SessionPermit};
 pub use sole_task::{Running, SoleTask};
 pub use time::later;
 pub use trace::{BadTraceparent, TraceContext};
-pub use upstream::{Layered, Scope, Upstream};
+pub use upstream::{Layered, Scope, ServiceLayer, Upstream};

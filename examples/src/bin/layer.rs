@@ -7,7 +7,7 @@ use std::task::{Context as TaskContext, Poll};
 use std::time::Instant;
 
 use crossway::proto::{Message, RequestId};
-use crossway::service::{Ask, Call, Context, Layered, Link, Reply, Scope, Upstream};
+use crossway::service::{Ask, Call, Context, Link, Reply, Scope, ServiceLayer, Upstream};
 use crossway_examples::Shouting;
 use futures_util::stream::{StreamExt, iter};
 use tower_layer::{Layer, layer_fn};
@@ -44,7 +44,7 @@ fn timed() -> impl Layer<Link, Service = Timed> + Send + Sync + 'static {
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> anyhow::Result<()> {
-    let link = Layered::new(Shouting, timed()).connect(Scope::Session);
+    let link = Shouting.layered(ServiceLayer(timed())).connect(Scope::Session);
     let params = br#"{"name":"shout","arguments":{"text":"hello"},"_meta":{"progressToken":1}}"#;
     let shout = Message::request_of(&RequestId::from("one"), "tools/call", Some(params))?;
     let mut reply = link.call(Call::message(shout, Context::default()));

@@ -33,7 +33,6 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use crossway_layers::Around;
 use crossway_layers::audit::AuditLayer;
 use crossway_layers::credentials::{NamedSource, SecretStore};
 use crossway_layers::trace::TraceLayer;
@@ -342,11 +341,11 @@ fn face(router: &Router, audit: Option<&AuditLayer>, is_traced: bool) -> Arc<dyn
 /// A router whose calls the audit log records.
 fn recorded(router: &Router, audit: Option<&AuditLayer>, is_traced: bool) -> Arc<dyn Upstream> {
     let inner: Arc<dyn Upstream> = match audit {
-        Some(audit) => Arc::new(Around::new(router.clone(), audit.clone())),
+        Some(audit) => Arc::new(router.clone().layered(audit.clone())),
         None => Arc::new(router.clone()),
     };
     let inner = Redacted(inner);
-    if is_traced { Arc::new(Around::new(inner, TraceLayer::new())) } else { Arc::new(inner) }
+    if is_traced { Arc::new(inner.layered(TraceLayer::new())) } else { Arc::new(inner) }
 }
 
 /// Whether callers have to authenticate.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crossway_layers::credentials::{SecretStore, Supplied};
 use crossway_layers::limit::{LimitLayer, LimitOptions};
-use crossway_layers::{Around, AuthorizeLayer, SanitizeLayer};
+use crossway_layers::{AuthorizeLayer, SanitizeLayer};
 use crossway_openapi::Attached;
 use crossway_router::guard::GuardOptions;
 use crossway_router::{
@@ -107,14 +107,14 @@ impl Served {
             .telling_of_failed(move |error| {
                 troubled.trouble(format!("its credentials can't be had: {error}"));
             });
-        let supplied = Around::new(keyed, credentials);
+        let supplied = keyed.layered(credentials);
         let metered = Metered::new(supplied, metrics.clone(), &name, tenant_of);
-        let limited = Around::new(metered, counts.calls.clone());
+        let limited = metered.layered(counts.calls.clone());
         let limited = Owned::new(name.clone(), keyring.clone(), limited);
         let gate = AuthorizeLayer::gate(&name);
         let upstream: Arc<dyn Upstream> = match spec.sanitize {
-            true => Arc::new(Around::new(Around::new(limited, SanitizeLayer::new()), gate)),
-            false => Arc::new(Around::new(limited, gate)),
+            true => Arc::new(limited.layered(SanitizeLayer::new()).layered(gate)),
+            false => Arc::new(limited.layered(gate)),
         };
         let mut options =
             RouterOptions::default().access(PolicyAccess::by_name(current.clone(), metrics.clone())).alone();
