@@ -1,16 +1,14 @@
-//! An upstream that records metrics of its calls.
+//! A layer that records metrics of an upstream's calls.
 
-use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll, ready};
 
 use crossway_proto::{ErrorCode, Message, Part};
-use crossway_service::{
-    Ask, Call, CallError, Closing, Connection, Context, Link, Outcome, Reply, Scope, Upstream,
-};
+use crossway_service::{Ask, Call, CallError, Closing, Connection, Context, Link, Outcome, Reply};
 use futures_core::Stream;
 use prometheus_client::metrics::counter::Counter;
+use tower_layer::Layer;
 
 use super::slots::Slots;
 use super::{CallMeter, CallOutcome, MeteredCall, Metrics, TenantMeter};
@@ -18,12 +16,10 @@ use super::{CallMeter, CallOutcome, MeteredCall, Metrics, TenantMeter};
 /// The requests for lists. Clients' own requests arrive here as well if nothing is known about the upstream's lists.
 const LISTS: [&str; 4] = ["tools/list", "prompts/list", "resources/list", "resources/templates/list"];
 
-/// An upstream that records its calls by tenant, and how often its lists are read.
+/// Records the calls of an upstream by tenant, and how often its lists are read.
 ///
 /// Requests are calls; notifications, responses and standing streams are not. Calls without a tenant are not recorded.
-#[derive(Clone)]
-pub struct Metered<U> {
-    upstream: U,
+pub(crate) struct MeterLayer {
     shared: Arc<Shared>,
 }
 
@@ -37,18 +33,13 @@ struct Shared {
     lists: [Counter; 6],
 }
 
-impl<U> Metered<U> {
-    /// Records the calls of `upstream`, which the configuration calls `name`. `tenant` returns a call's tenant from its
+impl MeterLayer {
+    /// Records the calls of the upstream that the configuration calls `name`. `tenant` returns a call's tenant from its
     /// context.
-    pub fn new(
-        upstream: U,
-        metrics: Metrics,
-        name: &str,
-        tenant: fn(&Context) -> Option<&TenantMeter>,
-    ) -> Self {
+    pub(crate) fn new(metrics: Metrics, name: &str, tenant: fn(&Context) -> Option<&TenantMeter>) -> Self {
         let lists = metrics.list_reads(name);
         let calls = Slots::default();
-        Self { upstream, shared: Arc::new(Shared { metrics, name: name.into(), tenant, calls, lists }) }
+        Self { shared: Arc::new(Shared { metrics, name: name.into(), tenant, calls, lists }) }
     }
 }
 
@@ -63,24 +54,20 @@ impl Shared {
     }
 }
 
-impl<U: Upstream> Upstream for Metered<U> {
-    fn connect(&self, scope: Scope) -> Link {
-        Link::new(MeteredLink { link: self.upstream.connect(scope), shared: Arc::clone(&self.shared) })
+impl Layer<Link> for MeterLayer {
+    type Service = MeteredConnection;
+
+    fn layer(&self, link: Link) -> MeteredConnection {
+        MeteredConnection { link, shared: Arc::clone(&self.shared) }
     }
 }
 
-impl<U> fmt::Debug for Metered<U> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Metered({})", self.shared.name)
-    }
-}
-
-struct MeteredLink {
+pub(crate) struct MeteredConnection {
     link: Link,
     shared: Arc<Shared>,
 }
 
-impl Connection for MeteredLink {
+impl Connection for MeteredConnection {
     fn call(&self, call: Call) -> Reply {
         let shared = &self.shared;
         let (message, tenant) = match (&call.ask, (shared.tenant)(&call.context)) {

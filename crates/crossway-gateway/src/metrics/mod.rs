@@ -28,7 +28,7 @@ use prometheus_client::registry::Registry;
 
 pub use calls::{CallMeter, CallOutcome, MeteredCall};
 use family::{FloatCounter, FloatGauge, Series, Value};
-pub use metered::Metered;
+pub(crate) use metered::MeterLayer;
 pub use table::{Kind, Row, TABLE, Unit};
 pub use tenant::{HeldBytes, QuotaBound, TenantMeter};
 

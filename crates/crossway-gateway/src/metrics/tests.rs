@@ -225,7 +225,7 @@ fn call(link: &Link, metrics: &Metrics, text: &str) -> Reply {
 #[tokio::test]
 async fn calls_of_an_upstream_are_recorded_by_tenant_and_outcome() {
     let metrics = Metrics::new();
-    let link = Metered::new(server(), metrics.clone(), "wiki", tenant_of).connect(Scope::Session);
+    let link = server().layered(MeterLayer::new(metrics.clone(), "wiki", tenant_of)).connect(Scope::Session);
     let call = |text| call(&link, &metrics, text);
     let mut good = call(r#"{"jsonrpc":"2.0","id":1,"method":"good"}"#);
     while good.next().await.is_some() {}
@@ -301,7 +301,7 @@ async fn a_failure_of_which_callers_are_not_told_why_is_logged_once_in_a_while_b
 #[tokio::test]
 async fn lists_are_counted_from_their_first_page_on() {
     let metrics = Metrics::new();
-    let link = Metered::new(server(), metrics.clone(), "wiki", tenant_of).connect(Scope::Session);
+    let link = server().layered(MeterLayer::new(metrics.clone(), "wiki", tenant_of)).connect(Scope::Session);
     for page in ["", r#""cursor":"2""#] {
         let list = format!(r#"{{"jsonrpc":"2.0","id":0,"method":"tools/list","params":{{{page}}}}}"#);
         assert!(call(&link, &metrics, &list).next().await.unwrap().unwrap().is_response());
@@ -317,7 +317,8 @@ async fn lists_are_counted_from_their_first_page_on() {
 #[tokio::test]
 async fn an_upstream_that_is_gone_gets_no_series_by_the_calls_that_it_still_has() {
     let metrics = Metrics::new();
-    let made = || Metered::new(server(), metrics.clone(), "wiki", tenant_of).connect(Scope::Session);
+    let made =
+        || server().layered(MeterLayer::new(metrics.clone(), "wiki", tenant_of)).connect(Scope::Session);
     let (gone, calls) = (made(), r#"crossway_calls_total{tenant="acme",upstream="wiki",outcome="ok"}"#);
     let good = async |link: &Link| {
         let mut reply = call(link, &metrics, r#"{"jsonrpc":"2.0","id":1,"method":"good"}"#);

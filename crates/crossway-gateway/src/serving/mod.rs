@@ -2,8 +2,8 @@
 //!
 //! ```text
 //! request -> identity: who calls -> actor: as one of which tenant, with which rights -> face -> FromLegacy (legacy clients become modern)
-//!         -> audit -> Router, which asks the policy -> gate: no permit, no call -> quotas -> credentials -> the instance of the caller's
-//!            scope -> guard -> server
+//!         -> audit -> Router, which asks the policy -> gate: no permit, no call -> sanitize -> owner: whose question it is -> quotas
+//!         -> metrics -> credentials -> key: which instance -> the instance of the caller's scope -> guard -> server
 //! ```
 
 mod access;
@@ -62,7 +62,7 @@ use current_policy::{CurrentPolicy, PolicySnapshot};
 use instances::MonitoredUpstream;
 use manager::{Manager, Sockets};
 use recorded::Recorded;
-use redacted::Redacted;
+use redacted::RedactLayer;
 use upstream::{Counts, Served};
 
 /// A loaded config and the sockets of the service manager. Everything that can be wrong before the start has been checked.
@@ -297,7 +297,7 @@ impl Gateway {
     fn tools_of(&self, served: &Served) -> OpenApi {
         let config = self.directory.config().at(&encode_name(&served.spec.name));
         let recorded = recorded(&served.alone, self.audit.as_ref(), self.is_traced);
-        let upstream = Recorded::new(Arc::new(Redacted(served.alone.clone())), recorded);
+        let upstream = Recorded::new(Arc::new(served.alone.clone().layered(RedactLayer)), recorded);
         self.maker.tools_of(Arc::new(upstream), config.name(&served.spec.name))
     }
 
@@ -344,7 +344,7 @@ fn recorded(router: &Router, audit: Option<&AuditLayer>, is_traced: bool) -> Arc
         Some(audit) => Arc::new(router.clone().layered(audit.clone())),
         None => Arc::new(router.clone()),
     };
-    let inner = Redacted(inner);
+    let inner = inner.layered(RedactLayer);
     if is_traced { Arc::new(inner.layered(TraceLayer::new())) } else { Arc::new(inner) }
 }
 

@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use crossway_proto::{ErrorCode, ErrorObject, Kind, Message, Part, RequestId};
 use crossway_seal::Keyring;
-use crossway_service::{Ask, Call, CallError, Closing, Connection, Link, Reason, Reply, Scope, Upstream};
+use crossway_service::{Ask, Call, CallError, Closing, Connection, Link, Reason, Reply};
 use futures_util::StreamExt as _;
 use ring::digest::{SHA256, digest};
 use serde_json::json;
+use tower_layer::Layer;
 
 use super::actor::Actor;
 use crate::joined::joined;
@@ -15,37 +16,37 @@ use crate::joined::joined;
 /// The requests whose answers belong to one caller, and may be questions (2026-07-28, basic/patterns/mrtr).
 const OWNED: [&str; 3] = ["tools/call", "prompts/get", "resources/read"];
 
-/// An upstream whose questions only the callers who were asked can answer.
+/// Lets only the callers who were asked answer a server's questions.
 ///
 /// A server should bind a `requestState` to the user that it is for (2026-07-28, basic/patterns/mrtr, Server Requirements), and an upstream
 /// does not know the users of this gateway. So a state is sent with a seal and a dot before it. The seal opens only for the same caller, in
 /// the same tenant, at the same upstream. The upstream's own state is not changed.
-pub(super) struct Owned<U> {
+pub(super) struct OwnerLayer {
     name: Arc<str>,
     keyring: Arc<Keyring>,
-    upstream: U,
 }
 
-impl<U: Upstream> Owned<U> {
-    pub(super) fn new(name: Arc<str>, keyring: Arc<Keyring>, upstream: U) -> Self {
-        Self { name, keyring, upstream }
+impl OwnerLayer {
+    pub(super) fn new(name: Arc<str>, keyring: Arc<Keyring>) -> Self {
+        Self { name, keyring }
     }
 }
 
-impl<U: Upstream> Upstream for Owned<U> {
-    fn connect(&self, scope: Scope) -> Link {
-        let (name, keyring) = (self.name.clone(), self.keyring.clone());
-        Link::new(OwnedLink { name, keyring, link: self.upstream.connect(scope) })
+impl Layer<Link> for OwnerLayer {
+    type Service = OwnedConnection;
+
+    fn layer(&self, link: Link) -> OwnedConnection {
+        OwnedConnection { name: self.name.clone(), keyring: self.keyring.clone(), link }
     }
 }
 
-struct OwnedLink {
+pub(super) struct OwnedConnection {
     name: Arc<str>,
     keyring: Arc<Keyring>,
     link: Link,
 }
 
-impl Connection for OwnedLink {
+impl Connection for OwnedConnection {
     fn call(&self, mut call: Call) -> Reply {
         let (Ask::Message(message), Some(actor)) = (&mut call.ask, call.context.extensions.get::<Actor>())
         else {

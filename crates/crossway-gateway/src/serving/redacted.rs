@@ -1,24 +1,27 @@
 //! Removes addresses of servers from errors that callers see.
 
-use crossway_service::{Call, Closing, Connection, Link, Reply, Scope, Upstream};
+use crossway_service::{Call, Closing, Connection, Link, Reply};
 use futures_util::StreamExt as _;
+use tower_layer::Layer;
 
 /// Stands for words that are not ours.
 const FOR_OPERATORS: &str = "those who run this gateway can see why";
 
-/// An upstream of whose failures callers are told in our own words alone: what comes from elsewhere may name a host, a program or a
-/// folder. Operators find it in the log.
-pub(super) struct Redacted<U>(pub(super) U);
+/// Tells callers of failures in our own words alone: what comes from elsewhere may name a host, a program or a folder. Operators find it
+/// in the log.
+pub(super) struct RedactLayer;
 
-impl<U: Upstream> Upstream for Redacted<U> {
-    fn connect(&self, scope: Scope) -> Link {
-        Link::new(RedactedLink(self.0.connect(scope)))
+impl Layer<Link> for RedactLayer {
+    type Service = RedactedConnection;
+
+    fn layer(&self, link: Link) -> RedactedConnection {
+        RedactedConnection(link)
     }
 }
 
-struct RedactedLink(Link);
+pub(super) struct RedactedConnection(Link);
 
-impl Connection for RedactedLink {
+impl Connection for RedactedConnection {
     fn call(&self, call: Call) -> Reply {
         Reply::stream(self.0.call(call).map(|item| item.map_err(|error| error.redacted(FOR_OPERATORS))))
     }

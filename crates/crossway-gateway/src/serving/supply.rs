@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use crossway_layers::credentials::{CredentialsLayer, Plan, SecretStore, Supplied};
 use crossway_router::ScopeKey;
-use crossway_service::{Call, CallError, Closing, Connection, Context, Link, Reason, Reply, Scope, Upstream};
+use crossway_service::{Call, CallError, Closing, Connection, Context, Link, Reason, Reply};
+use tower_layer::Layer;
 
 use super::access::scope_key;
 use super::actor::Actor;
@@ -61,34 +62,34 @@ fn scope(current: &CurrentPolicy, name: &str) -> ScopeFile {
     current.get().scopes.get(name).copied().unwrap_or(ScopeFile::Session)
 }
 
-/// An upstream whose calls carry a key made of their caller's scope and of the version of the secret that is supplied for it. So a
-/// connection that was made with an old secret never gets calls with a new one.
-pub(super) struct Keyed<U> {
+/// Gives calls a key made of their caller's scope and of the version of the secret that is supplied for it. So a connection that was made
+/// with an old secret never gets calls with a new one.
+pub(super) struct KeyLayer {
     name: Arc<str>,
     current: CurrentPolicy,
-    upstream: U,
 }
 
-impl<U: Upstream> Keyed<U> {
-    pub(super) fn new(name: Arc<str>, current: CurrentPolicy, upstream: U) -> Self {
-        Self { name, current, upstream }
+impl KeyLayer {
+    pub(super) fn new(name: Arc<str>, current: CurrentPolicy) -> Self {
+        Self { name, current }
     }
 }
 
-impl<U: Upstream> Upstream for Keyed<U> {
-    fn connect(&self, scope: Scope) -> Link {
-        let (name, current) = (self.name.clone(), self.current.clone());
-        Link::new(KeyedLink { name, current, link: self.upstream.connect(scope) })
+impl Layer<Link> for KeyLayer {
+    type Service = KeyedConnection;
+
+    fn layer(&self, link: Link) -> KeyedConnection {
+        KeyedConnection { name: self.name.clone(), current: self.current.clone(), link }
     }
 }
 
-struct KeyedLink {
+pub(super) struct KeyedConnection {
     name: Arc<str>,
     current: CurrentPolicy,
     link: Link,
 }
 
-impl Connection for KeyedLink {
+impl Connection for KeyedConnection {
     fn call(&self, mut call: Call) -> Reply {
         let extensions = &call.context.extensions;
         let Some(actor) = extensions.get::<Actor>() else {

@@ -19,12 +19,12 @@ use super::actor::Actor;
 use super::current_policy::CurrentPolicy;
 use super::endings::{Endings, Lasting};
 use super::instances::{Instances, MonitoredUpstream, Shown};
-use super::owned::Owned;
+use super::owned::OwnerLayer;
 use super::quotas::{PolicyQuotas, children, refused, tenant_among_others, tenant_of_shared};
-use super::supply::{Holder, Keyed, credentials};
+use super::supply::{Holder, KeyLayer, credentials};
 use crate::config::UpstreamSpec;
 use crate::config::file::ScopeFile;
-use crate::metrics::{Metered, Metrics, QuotaBound, TenantMeter};
+use crate::metrics::{MeterLayer, Metrics, QuotaBound, TenantMeter};
 use crate::plan::UpstreamPlan;
 use crate::servers::Server;
 use crate::upstream::connect::Connect;
@@ -54,68 +54,30 @@ impl Served {
         connect: &Connect,
     ) -> Self {
         let name: Arc<str> = spec.name.as_str().into();
-        let options = spec.scoped();
-        let (made, connect, instances) = (spec.clone(), Arc::clone(connect), Instances::default());
-        let shares = current.clone();
-        let shared = spec.name.clone();
-        let guard = spec.guard().group_by(move |context| tenant_of_shared(&shares, &shared, context));
-        let (shown, ruled, ends) = (instances.clone(), current.clone(), counts.endings.clone());
-        let make = move |_: &ScopeKey, context: &Context| -> Box<dyn Upstream> {
-            // What is supplied is meant for the upstream that has the name now. This one ends with its last calls.
-            if ruled.get().plans.get(&made.name) != Some(&made.plan) {
-                return Box::new(Replaced);
-            }
-            let supplied = context.extensions.get::<Supplied>().cloned().unwrap_or_default();
-            let to_legacy = made.bound_sessions(sessions(&made, &ruled));
-            let mut made = made.clone();
-            if let UpstreamPlan::Command(command) = &mut made.plan
-                && ruled.get().scopes.get(&made.name) != Some(&ScopeFile::Shared)
-            {
-                let actor = context.extensions.get::<Actor>();
-                command.tenant = actor.map(|actor| actor.rights().tenant().as_str().into());
-            }
-            Box::new(Instance::new(
-                &made,
-                guard.clone(),
-                to_legacy,
-                &supplied,
-                Arc::clone(&connect),
-                &shown,
-                ends.expect(),
-            ))
-        };
-        let scoped = match &spec.plan {
-            UpstreamPlan::Command(_) => {
-                let (name, current) = (Arc::clone(&name), current.clone());
-                let bounds = move |context: &Context| children(&current, &name, context);
-                Scoped::bounded(make, options, counts.processes.clone(), bounds)
-            }
-            UpstreamPlan::Url(_) | UpstreamPlan::Api(_) => Scoped::new(make, options),
-        };
-        let now_too = current.clone();
-        scoped.group_by(move |context| tenant_among_others(&now_too, context));
+        let instances = Instances::default();
         let holder = Holder::new(Arc::clone(&name), current.clone());
-        let holder_too = holder.clone();
-        scoped.hold_by(move |context| holder_too.of(context));
-        let keyed = Keyed::new(name.clone(), current.clone(), scoped.clone());
+        let scoped = scoped(&spec, current, counts, connect, &instances, holder.clone());
         let is_api = matches!(spec.plan, UpstreamPlan::Api(_));
-        let (told, troubled) = (scoped.clone(), instances.clone());
+        let (scoped_for_ending, instances_for_trouble) = (scoped.clone(), instances.clone());
         let credentials = credentials(name.clone(), current.clone(), secrets.clone(), is_api)
             .telling_of_missing(move |context| {
-                holder.of(context).inspect(|holder| told.end_listening(holder));
+                holder.of(context).inspect(|holder| scoped_for_ending.end_listening(holder));
             })
             .telling_of_failed(move |error| {
-                troubled.trouble(format!("its credentials can't be had: {error}"));
+                instances_for_trouble.trouble(format!("its credentials can't be had: {error}"));
             });
-        let supplied = keyed.layered(credentials);
-        let metered = Metered::new(supplied, metrics.clone(), &name, tenant_of);
-        let limited = metered.layered(counts.calls.clone());
-        let limited = Owned::new(name.clone(), keyring.clone(), limited);
-        let gate = AuthorizeLayer::gate(&name);
-        let upstream: Arc<dyn Upstream> = match spec.sanitize {
-            true => Arc::new(limited.layered(SanitizeLayer::new()).layered(gate)),
-            false => Arc::new(limited.layered(gate)),
-        };
+        // From the server outwards; a call goes through it from the last line to the first. No layer may overtake another: gate, sanitize,
+        // owner, quotas, metrics, credentials, key.
+        let inner = scoped
+            .clone()
+            .layered(KeyLayer::new(name.clone(), current.clone()))
+            .layered(credentials)
+            .layered(MeterLayer::new(metrics.clone(), &name, tenant_of))
+            .layered(counts.calls.clone())
+            .layered(OwnerLayer::new(name.clone(), keyring.clone()));
+        let inner: Arc<dyn Upstream> =
+            if spec.sanitize { Arc::new(inner.layered(SanitizeLayer::new())) } else { Arc::new(inner) };
+        let upstream: Arc<dyn Upstream> = Arc::new(inner.layered(AuthorizeLayer::gate(&name)));
         let mut options =
             RouterOptions::default().access(PolicyAccess::by_name(current.clone(), metrics.clone())).alone();
         if !spec.instructions {
@@ -146,6 +108,58 @@ impl Served {
         let endings = self.endings.clone();
         endings.later(drain, async move { self.close().await });
     }
+}
+
+/// The instances of an upstream, one for each scope.
+fn scoped(
+    spec: &UpstreamSpec,
+    current: &CurrentPolicy,
+    counts: &Counts,
+    connect: &Connect,
+    instances: &Instances,
+    holder: Holder,
+) -> Scoped {
+    let (current_for_guard, name) = (current.clone(), spec.name.clone());
+    let guard = spec.guard().group_by(move |context| tenant_of_shared(&current_for_guard, &name, context));
+    let (made, connect, endings) = (spec.clone(), Arc::clone(connect), counts.endings.clone());
+    let (current_for_make, instances_for_make) = (current.clone(), instances.clone());
+    let make = move |_: &ScopeKey, context: &Context| -> Box<dyn Upstream> {
+        // What is supplied is meant for the upstream that has the name now. This one ends with its last calls.
+        if current_for_make.get().plans.get(&made.name) != Some(&made.plan) {
+            return Box::new(Replaced);
+        }
+        let supplied = context.extensions.get::<Supplied>().cloned().unwrap_or_default();
+        let to_legacy = made.bound_sessions(sessions(&made, &current_for_make));
+        let mut made = made.clone();
+        if let UpstreamPlan::Command(command) = &mut made.plan
+            && current_for_make.get().scopes.get(&made.name) != Some(&ScopeFile::Shared)
+        {
+            let actor = context.extensions.get::<Actor>();
+            command.tenant = actor.map(|actor| actor.rights().tenant().as_str().into());
+        }
+        Box::new(Instance::new(
+            &made,
+            guard.clone(),
+            to_legacy,
+            &supplied,
+            Arc::clone(&connect),
+            &instances_for_make,
+            endings.expect(),
+        ))
+    };
+    let options = spec.scoped();
+    let scoped = match &spec.plan {
+        UpstreamPlan::Command(_) => {
+            let (current, name) = (current.clone(), spec.name.clone());
+            let bounds = move |context: &Context| children(&current, &name, context);
+            Scoped::bounded(make, options, counts.processes.clone(), bounds)
+        }
+        UpstreamPlan::Url(_) | UpstreamPlan::Api(_) => Scoped::new(make, options),
+    };
+    let current_for_groups = current.clone();
+    scoped.group_by(move |context| tenant_among_others(&current_for_groups, context));
+    scoped.hold_by(move |context| holder.of(context));
+    scoped
 }
 
 /// Whose a call is, for metrics.
