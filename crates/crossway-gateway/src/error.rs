@@ -1,7 +1,5 @@
 //! Errors of commands.
 
-pub(crate) use crossway_service::with_causes as told;
-
 use crate::plan::PlanError;
 use crate::{DetectError, LogError, ServeError};
 

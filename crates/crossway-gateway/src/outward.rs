@@ -7,6 +7,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use crossway_dial::{Dialer, Forward, Proxies};
 use crossway_proto::http_rules::content_encoding::IDENTITY;
+use crossway_service::with_causes;
 use http::header::{ACCEPT_ENCODING, HOST, PROXY_AUTHORIZATION};
 use http::uri::PathAndQuery;
 use http::{HeaderValue, Request, Response, Uri};
@@ -18,8 +19,6 @@ use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, RootCertStore};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_rustls::TlsConnector;
-
-use crate::error::told;
 
 /// Sends a request to `url`, and returns the response. A body of more than `at_most` bytes is an error; without `at_most`, the body is
 /// not read.
@@ -44,7 +43,7 @@ pub(crate) async fn ask(
     request.headers_mut().insert(HOST, authority);
     request.headers_mut().insert(ACCEPT_ENCODING, IDENTITY);
     let dialer = Dialer::new(HttpConnector::new(), proxies.clone());
-    let stream = dialer.dial(url).await.map_err(|error| io::Error::other(told(&error)))?;
+    let stream = dialer.dial(url).await.map_err(|error| io::Error::other(with_causes(&error)))?;
     if url.scheme_str() == Some("https") {
         // Only URLs put an IPv6 address in brackets.
         let name =
@@ -54,7 +53,7 @@ pub(crate) async fn ask(
     }
     let response = send(stream, request, at_most).await?;
     match forward.and_then(|by| by.refused(response.status())) {
-        Some(refused) => Err(io::Error::other(told(&refused))),
+        Some(refused) => Err(io::Error::other(with_causes(&refused))),
         None => Ok(response),
     }
 }

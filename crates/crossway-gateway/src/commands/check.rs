@@ -10,7 +10,7 @@ use crate::config::{self, ConfigErrors, Finding, Severity};
 
 /// A finding, for programs.
 #[derive(Serialize)]
-struct Told<'a> {
+struct FindingLine<'a> {
     severity: Severity,
     file: String,
     line: Option<usize>,
@@ -70,7 +70,7 @@ fn numbered(count: usize, what: &str) -> String {
 fn json(findings: &[Finding], usable: bool, out: &mut impl Write) -> io::Result<()> {
     let findings: Vec<_> = findings
         .iter()
-        .map(|finding| Told {
+        .map(|finding| FindingLine {
             severity: finding.severity,
             file: finding.file.display().to_string(),
             line: finding.at.map(|(line, _)| line),

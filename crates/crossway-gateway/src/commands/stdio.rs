@@ -7,12 +7,13 @@ use std::sync::Arc;
 use crossway_proto::{Kind, printable};
 use crossway_router::Reinitialize;
 use crossway_router::guard::IdleTimeout;
-use crossway_service::{Ask, Call, CallError, Connection, ErrorText, Link, Reason, Reply, Scope, Upstream};
+use crossway_service::{
+    Ask, Call, CallError, Connection, ErrorText, Link, Reason, Reply, Scope, Upstream, with_causes,
+};
 use crossway_stdio::{OwnStdio, ServeOptions};
 use tokio::sync::Notify;
 
 use crate::args::StdioArgs;
-use crate::error::told;
 use crate::limits::{FIRST_REQUEST, REACHED_FOR_NOBODY};
 use crate::shutdown::{Hangup, Signals};
 use crate::upstream::detect::reach_url;
@@ -63,7 +64,7 @@ async fn tell(client: OwnStdio, error: &DetectError, signals: &mut Signals) -> R
     if io::stdin().is_terminal() {
         return Ok(());
     }
-    let why = Unreachable(printable(&told(error)).into());
+    let why = Unreachable(printable(&with_causes(error)).into());
     let told = tokio::time::timeout(FIRST_REQUEST, serve(client, why, signals)).await;
     told.unwrap_or(Ok(()))
 }

@@ -210,7 +210,7 @@ pub enum Problem {
     #[error("{0}")]
     IdentityWarning(crate::identity::IdentityWarning),
     /// A problem with the files of TLS.
-    #[error("{}", crate::error::told(.0))]
+    #[error("{}", crossway_service::with_causes(.0))]
     Tls(crate::tls::TlsError),
     /// A problem with the source of a credential.
     #[error(transparent)]

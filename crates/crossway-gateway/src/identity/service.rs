@@ -82,7 +82,7 @@ impl Authenticator<'_> {
     pub(crate) fn authenticate<B>(&self, request: Request<B>) -> Result<Request<B>, Unauthenticated<B>> {
         let (mut parts, body) = request.into_parts();
         if let Some((status, document)) = self.identity.metadata_at(&parts) {
-            let mut response = told(status, document);
+            let mut response = json_response(status, document);
             if status == StatusCode::METHOD_NOT_ALLOWED {
                 response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
             }
@@ -244,7 +244,7 @@ fn answer(refusal: &Refusal, is_of_tools: bool) -> Response<Full<Bytes>> {
             "error": { "code": -32600, "message": refusal.message() },
         }),
     };
-    let mut response = told(refusal.status(), body.to_string());
+    let mut response = json_response(refusal.status(), body.to_string());
     if refusal.status() == StatusCode::SERVICE_UNAVAILABLE {
         response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(limits::JWKS_TIME.as_secs()));
     }
@@ -252,7 +252,7 @@ fn answer(refusal: &Refusal, is_of_tools: bool) -> Response<Full<Bytes>> {
 }
 
 /// Returns a JSON response that must not be cached.
-fn told(status: StatusCode, body: String) -> Response<Full<Bytes>> {
+fn json_response(status: StatusCode, body: String) -> Response<Full<Bytes>> {
     let mut response = Response::new(Full::from(body));
     *response.status_mut() = status;
     let headers = response.headers_mut();

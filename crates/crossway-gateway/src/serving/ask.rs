@@ -96,7 +96,7 @@ pub async fn tools(args: ToolsArgs) -> Result<String, RunError> {
     while let Some(item) = reply.next().await {
         let message = item.map_err(|error| RunError::Question(printable(&error.to_string()).into_owned()))?;
         if message.kind() == Kind::Result {
-            text = told(&message);
+            text = tool_lines(&message);
         }
     }
     // Nobody else has asked: how it stands with the upstreams is how it stands for this user.
@@ -121,7 +121,7 @@ pub(crate) fn list(client: &str) -> Result<Message, RunError> {
         .map_err(|error| RunError::Question(error.to_string()))
 }
 
-fn told(list: &Message) -> String {
+fn tool_lines(list: &Message) -> String {
     #[derive(Deserialize)]
     struct Tool {
         name: String,
@@ -157,12 +157,12 @@ mod tests {
     fn tools_are_told_one_a_line() {
         let text = r#"{"jsonrpc":"2.0","id":1,"result":{"tools":[{"name":"a","description":"One.\nTwo."},{"name":"long"}]}}"#;
         let message = Message::parse(Bytes::from(text), &Limits::default()).unwrap();
-        assert_eq!(told(&message), "a     One.\nlong  \n");
+        assert_eq!(tool_lines(&message), "a     One.\nlong  \n");
         let evil = r#"{"jsonrpc":"2.0","id":1,"result":{"tools":[{"name":"a\nforged","description":"\u001b[2J\u202ex"}]}}"#;
         let message = Message::parse(Bytes::from(evil), &Limits::default()).unwrap();
-        assert_eq!(told(&message), "a\\nforged  \\u001b[2J\\u202ex\n");
+        assert_eq!(tool_lines(&message), "a\\nforged  \\u001b[2J\\u202ex\n");
         let none = r#"{"jsonrpc":"2.0","id":1,"result":{"tools":[]}}"#;
         let message = Message::parse(Bytes::from(none), &Limits::default()).unwrap();
-        assert_eq!(told(&message), "no tool\n");
+        assert_eq!(tool_lines(&message), "no tool\n");
     }
 }

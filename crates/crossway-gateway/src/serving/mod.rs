@@ -158,7 +158,7 @@ struct Gateway {
     /// Connects to upstreams.
     connect: Connect,
     /// The upstreams that are shown to operators.
-    told: Arc<Mutex<Vec<MonitoredUpstream>>>,
+    monitored: Arc<Mutex<Vec<MonitoredUpstream>>>,
 }
 
 impl Gateway {
@@ -206,7 +206,7 @@ impl Gateway {
             audit,
             is_traced,
             connect,
-            told: Arc::default(),
+            monitored: Arc::default(),
         };
         gateway.open_endpoints();
         Ok(gateway)
@@ -284,8 +284,8 @@ impl Gateway {
         }
         self.merged.arrange(&prefixes);
         self.directory.arrange(&names.iter().map(String::as_str).collect::<Vec<_>>());
-        let told = self.served.iter().map(Served::told).collect();
-        *self.told.lock() = told;
+        let monitored = self.served.iter().map(Served::monitored).collect();
+        *self.monitored.lock() = monitored;
     }
 
     fn face(&self, router: &Router) -> Arc<dyn Upstream> {

@@ -107,14 +107,15 @@ impl Question {
         // Requests about resources have none, whatever a caller sends.
         let arguments = self.arguments.as_deref().filter(|_| kind != Kind::Resource).map(RawValue::get);
         let caller = self.user.principal(identity.issuer());
-        let mut told = policy.explain(&caller, endpoint.as_deref(), &item, arguments);
+        let mut explanation = policy.explain(&caller, endpoint.as_deref(), &item, arguments);
         let disabled = disabled.filter(|tools| kind == Kind::Tool && !tools.is_empty());
-        told.only_if_listed |= disabled.is_some();
+        explanation.only_if_listed |= disabled.is_some();
         if disabled.is_some_and(|tools| disables(tools, name)) {
-            (told.permitted, told.listed, told.only_if_listed) = (false, false, false);
-            told.because = "the upstream's `disabledTools` names it, so that it is not there".to_owned();
+            (explanation.permitted, explanation.listed, explanation.only_if_listed) = (false, false, false);
+            explanation.because =
+                "the upstream's `disabledTools` names it, so that it is not there".to_owned();
         }
-        Ok(told)
+        Ok(explanation)
     }
 }
 

@@ -35,12 +35,11 @@ impl Connection for RedactedConnection {
 mod tests {
     use std::time::Duration;
 
-    use crossway_service::{CallError, ErrorText, Outcome, Reason};
+    use crossway_service::{CallError, ErrorText, Outcome, Reason, with_causes};
     use crossway_stdio::StartError;
 
     use super::*;
     use crate::RunError;
-    use crate::error::told;
 
     #[test]
     fn what_is_not_in_our_words_is_not_told_and_the_rest_of_a_failure_is() {
@@ -48,8 +47,8 @@ mod tests {
             "http://10.0.0.7:8000: tcp connect error: Connection refused (os error 111)".to_owned(),
             "wiki.internal is away".to_owned(),
             "no such file: wiki-of-globex".to_owned(),
-            told(&RunError::from(StartError::NotFound { program: "wiki-of-globex".into() })),
-            told(&RunError::from(StartError::WorkingDirectory { path: "globex".into() })),
+            with_causes(&RunError::from(StartError::NotFound { program: "wiki-of-globex".into() })),
+            with_causes(&RunError::from(StartError::WorkingDirectory { path: "globex".into() })),
         ] {
             for reason in [Reason::Unavailable, Reason::Ended, Reason::InvalidAnswer, Reason::OverLimit] {
                 let error = CallError::unknown(reason(ErrorText::private(foreign.clone())))

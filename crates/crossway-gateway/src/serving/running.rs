@@ -110,7 +110,7 @@ impl Started {
         let source = Source {
             current: gateway.current.clone(),
             faces: gateway.faces.clone(),
-            upstreams: gateway.told.clone(),
+            upstreams: gateway.monitored.clone(),
             audit: log.clone(),
         };
         let telling =

@@ -88,8 +88,8 @@ impl Served {
         Self { spec, upstream, alone, scoped, instances, endings: counts.endings.clone() }
     }
 
-    /// What operators are told of it.
-    pub(super) fn told(&self) -> MonitoredUpstream {
+    /// What operators see of it.
+    pub(super) fn monitored(&self) -> MonitoredUpstream {
         let (name, scoped) = (self.spec.name.clone(), self.scoped.clone());
         MonitoredUpstream { name, scoped, instances: self.instances.clone() }
     }

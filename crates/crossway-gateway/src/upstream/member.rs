@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use crossway_router::ToLegacyOptions;
 use crossway_router::guard::{Guard, GuardOptions};
+use crossway_service::with_causes;
 use parking_lot::Mutex;
 use tokio::task::JoinHandle;
 
-use crate::error::told;
 use crate::limits::{UPSTREAM_RETRY, UPSTREAM_RETRY_MOST};
 use crate::servers::Server;
 use crate::upstream::connect::{Connect, Connected};
@@ -117,7 +117,7 @@ impl Connecting {
                     return std::future::pending().await;
                 }
                 Err(error) => {
-                    let why = told(&error);
+                    let why = with_causes(&error);
                     tracing::warn!(server = %name, again_in_seconds = pause.as_secs(), "can't be reached: {why}");
                     self.vitals.failed(why.clone());
                     self.modern.fail(why.clone());

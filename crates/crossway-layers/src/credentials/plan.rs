@@ -47,7 +47,7 @@ impl Plan {
         {
             return Some(made.supplied.clone());
         }
-        let (supplied, until) = store.made(&self.0.credentials)?;
+        let (supplied, until) = store.cached(&self.0.credentials)?;
         *kept = Some(Made { supplied: supplied.clone(), until, by: store.clone() });
         Some(supplied)
     }

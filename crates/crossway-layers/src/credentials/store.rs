@@ -27,10 +27,10 @@ struct Shared {
     key: hmac::Key,
     provided: Provided,
     sources: Mutex<HashMap<SecretSource, Arc<Slot>>>,
-    /// What was made of whole plans.
-    made: Mutex<HashMap<Credentials, (Supplied, Instant)>>,
-    /// What was logged of which rule, and when.
-    told: Mutex<HashMap<(usize, SourceFailed), Instant>>,
+    /// The secrets of whole plans, each with the time until when it holds.
+    by_plan: Mutex<HashMap<Credentials, (Supplied, Instant)>>,
+    /// When a rule's failure was last logged.
+    last_logged: Mutex<HashMap<(usize, SourceFailed), Instant>>,
 }
 
 /// What this program provides.
@@ -74,24 +74,24 @@ impl SecretStore {
             key,
             provided,
             sources: Mutex::default(),
-            made: Mutex::default(),
-            told: Mutex::default(),
+            by_plan: Mutex::default(),
+            last_logged: Mutex::default(),
         })))
     }
 
-    /// What these are at this time, if that is known.
+    /// The cached secrets, if they still hold.
     #[must_use]
     pub fn supplied_now(&self, credentials: &Credentials) -> Option<Supplied> {
         if credentials.is_empty() {
             return Some(Supplied::default());
         }
-        self.made(credentials).map(|(supplied, _)| supplied)
+        self.cached(credentials).map(|(supplied, _)| supplied)
     }
 
-    /// What was made of these, if it still holds, and until when it does.
-    pub(super) fn made(&self, credentials: &Credentials) -> Option<(Supplied, Instant)> {
-        let made = self.0.made.lock();
-        made.get(credentials).filter(|(_, until)| Instant::now() < *until).cloned()
+    /// The cached secrets, and until when they hold.
+    pub(super) fn cached(&self, credentials: &Credentials) -> Option<(Supplied, Instant)> {
+        let by_plan = self.0.by_plan.lock();
+        by_plan.get(credentials).filter(|(_, until)| Instant::now() < *until).cloned()
     }
 
     /// Whether both share what was read.
@@ -173,12 +173,12 @@ impl SecretStore {
     fn tell(&self, credential: &Credential, source: &SecretSource, error: SourceFailed) {
         let (now, rule) = (Instant::now(), credential.rule());
         {
-            let mut told = self.0.told.lock();
-            told.retain(|_, at| now.saturating_duration_since(*at) < SOURCE_TOLD);
-            if told.len() >= SECRETS || told.contains_key(&(rule, error)) {
+            let mut last_logged = self.0.last_logged.lock();
+            last_logged.retain(|_, at| now.saturating_duration_since(*at) < SOURCE_TOLD);
+            if last_logged.len() >= SECRETS || last_logged.contains_key(&(rule, error)) {
                 return;
             }
-            told.insert((rule, error), now);
+            last_logged.insert((rule, error), now);
         }
         let (kind, upstream) = (source.kind(), credential.upstream());
         tracing::warn!(target: crate::names::CREDENTIALS, upstream, kind, rule, %error, "a source of credentials does not work");
@@ -213,14 +213,15 @@ impl SecretStore {
 
     fn keep(&self, credentials: &Credentials, supplied: &Supplied, until: Option<Instant>) {
         let now = Instant::now();
-        let mut made = self.0.made.lock();
-        if made.len() >= SECRETS {
-            made.retain(|_, (_, until)| now < *until);
-            if made.len() >= SECRETS {
-                made.clear();
+        let mut by_plan = self.0.by_plan.lock();
+        if by_plan.len() >= SECRETS {
+            by_plan.retain(|_, (_, until)| now < *until);
+            if by_plan.len() >= SECRETS {
+                by_plan.clear();
             }
         }
-        made.insert(credentials.clone(), (supplied.clone(), until.unwrap_or_else(|| later(now, FILE_LOOK))));
+        by_plan
+            .insert(credentials.clone(), (supplied.clone(), until.unwrap_or_else(|| later(now, FILE_LOOK))));
     }
 }
 

@@ -33,9 +33,12 @@ impl RequestCounts {
         let table = Arc::clone(&self.0);
         // If there is no room for its counts now, there may be later.
         match Counted::new(&table, &quotas) {
-            Ok(counted) => RequestLimiter::new(move || told(counted.admit(), &refused)),
+            Ok(counted) => RequestLimiter::new(move || reporting_refusals(counted.admit(), &refused)),
             Err(_) => RequestLimiter::new(move || {
-                told(Counted::new(&table, &quotas).and_then(|counted| counted.admit()), &refused)
+                reporting_refusals(
+                    Counted::new(&table, &quotas).and_then(|counted| counted.admit()),
+                    &refused,
+                )
             }),
         }
     }
@@ -59,7 +62,7 @@ impl Counted {
     }
 }
 
-fn told(admitted: Result<(), OverQuota>, refused: impl Fn(OverQuota)) -> Result<(), CallError> {
+fn reporting_refusals(admitted: Result<(), OverQuota>, refused: impl Fn(OverQuota)) -> Result<(), CallError> {
     admitted.map_err(|over| {
         refused(over);
         CallError::from(over)

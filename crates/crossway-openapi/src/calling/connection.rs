@@ -20,7 +20,7 @@ pub(crate) type Called = Pin<Box<dyn Future<Output = Result<ToolResult, CallErro
 /// A set of tools that can be listed and called.
 pub(crate) trait ToolSet: Send + Sync + 'static {
     /// Describes the server and its tools as they are now.
-    fn told(&self) -> Told;
+    fn describe(&self) -> Description;
 
     /// Calls a tool; `None` if there is no such tool.
     fn call(&self, name: &str, arguments: Map<String, Value>, context: &Context) -> Option<Called>;
@@ -32,7 +32,7 @@ pub(crate) trait ToolSet: Send + Sync + 'static {
 }
 
 /// The description of a server and its tools.
-pub(crate) struct Told {
+pub(crate) struct Description {
     /// The server's name (`serverInfo`).
     pub(crate) name: String,
     /// The server's version.
@@ -81,7 +81,7 @@ impl<T: ToolSet> Tools<T> {
 
     /// `server/discover` (2026-07-28, server/discover).
     fn discover(&self) -> Vec<u8> {
-        let told = self.0.told();
+        let description = self.0.describe();
         let tools = if self.0.changes().is_some() { json!({ "listChanged": true }) } else { json!({}) };
         let mut result = json!({
             "resultType": "complete",
@@ -89,9 +89,9 @@ impl<T: ToolSet> Tools<T> {
             "capabilities": { "tools": tools },
             "ttlMs": limits::LIST_HOLDS.as_millis() as u64,
             "cacheScope": "public",
-            "_meta": { "io.modelcontextprotocol/serverInfo": told.server_info() },
+            "_meta": { "io.modelcontextprotocol/serverInfo": description.server_info() },
         });
-        if let Some(instructions) = told.instructions {
+        if let Some(instructions) = description.instructions {
             result["instructions"] = instructions.into();
         }
         result.to_string().into_bytes()
@@ -100,8 +100,8 @@ impl<T: ToolSet> Tools<T> {
     /// A page of tools. A cursor is its first index ("Servers should provide stable cursors"; 2026-07-28, server/utilities/pagination).
     fn list(&self, id: &RequestId, cursor: Option<&[u8]>) -> Reply {
         let cursor = cursor.filter(|cursor| *cursor != b"null");
-        let told = self.0.told();
-        let all = &told.tools;
+        let description = self.0.describe();
+        let all = &description.tools;
         let begin =
             cursor.map_or(Some(0), |cursor| serde_json::from_slice::<String>(cursor).ok()?.parse().ok());
         let Some(begin) = begin.filter(|begin| *begin <= all.len()) else {
@@ -121,7 +121,7 @@ impl<T: ToolSet> Tools<T> {
         if end < all.len() {
             result.push_str(&format!(r#","nextCursor":"{end}""#));
         }
-        let meta = json!({ "io.modelcontextprotocol/serverInfo": told.server_info() });
+        let meta = json!({ "io.modelcontextprotocol/serverInfo": description.server_info() });
         let ttl = limits::LIST_HOLDS.as_millis();
         result.push_str(&format!(r#","ttlMs":{ttl},"cacheScope":"public","_meta":{meta}}}"#));
         answer(id, result.as_bytes())
@@ -154,7 +154,7 @@ impl<T: ToolSet> Tools<T> {
     }
 }
 
-impl Told {
+impl Description {
     fn server_info(&self) -> Value {
         json!({ "name": self.name, "version": self.version })
     }

@@ -142,8 +142,8 @@ impl Checker {
 
 /// Faults in one line, for models: each with the argument, the path within it, and the reason.
 #[cfg(any(feature = "rest", feature = "webhook"))]
-pub(crate) fn told(faults: &[Fault]) -> String {
-    let told = faults.iter().map(|fault| {
+pub(crate) fn faults_in_words(faults: &[Fault]) -> String {
+    let words = faults.iter().map(|fault| {
         let mut way = fault.loc.iter().map(|step| match step {
             Step::Name(name) => name.clone(),
             Step::Index(index) => index.to_string(),
@@ -153,7 +153,7 @@ pub(crate) fn told(faults: &[Fault]) -> String {
         let at = if way.is_empty() { way } else { format!(" at {way}") };
         format!("the argument {argument:?}{at}: {}", fault.msg)
     });
-    told.collect::<Vec<_>>().join("; ")
+    words.collect::<Vec<_>>().join("; ")
 }
 
 fn build(schema: &Value) -> Result<Validator, String> {

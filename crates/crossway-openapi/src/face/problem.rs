@@ -25,7 +25,7 @@ pub(crate) struct Problem {
 }
 
 #[derive(Debug, Serialize)]
-struct Told<'a> {
+struct ErrorBody<'a> {
     detail: &'a Detail,
 }
 
@@ -134,7 +134,7 @@ impl Problem {
     }
 
     pub(crate) fn into_response(self) -> Response<Body> {
-        let text = serde_json::to_vec(&Told { detail: &self.detail }).unwrap_or_default();
+        let text = serde_json::to_vec(&ErrorBody { detail: &self.detail }).unwrap_or_default();
         let mut response = json(self.status, Bytes::from(text));
         let headers = response.headers_mut();
         if let Some(seconds) = self.retry_after {

@@ -192,7 +192,7 @@ impl Api {
             });
             match made {
                 Ok(operation) => operations.push(operation),
-                Err(why) => left_out.push(LeftOut { operation: found.told(), why }),
+                Err(why) => left_out.push(LeftOut { operation: found.label(), why }),
             }
         }
         if operations.is_empty() {
@@ -257,7 +257,7 @@ impl ApiOptions {
 }
 
 impl Found<'_> {
-    fn told(&self) -> String {
+    fn label(&self) -> String {
         let path: String = self.path.chars().take(limits::QUOTED_PATH_CHARS).collect();
         format!("{} {path}", self.method)
     }

@@ -11,7 +11,7 @@ use super::api::Api;
 use super::current::CurrentApi;
 use super::request::{checked, request};
 use crate::calling::{
-    CallOptions, Called, Told, ToolResult, ToolSet, Tools, is_success, limits, refusal_of, result_of,
+    CallOptions, Called, Description, ToolResult, ToolSet, Tools, is_success, limits, refusal_of, result_of,
 };
 
 /// An API as an MCP server of revision 2026-07-28, with one tool for each operation. Clones share it.
@@ -61,9 +61,9 @@ impl Shared {
 }
 
 impl ToolSet for Shared {
-    fn told(&self) -> Told {
+    fn describe(&self) -> Description {
         let Api(api) = self.now();
-        Told {
+        Description {
             name: if api.title.is_empty() { "rest".to_owned() } else { api.title.clone() },
             version: api.version.clone(),
             instructions: api.about.clone(),

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::{Output, Template, limits};
 use crate::checks::limits::NAME_CHARS;
-use crate::checks::{Checker, told};
+use crate::checks::{Checker, faults_in_words};
 
 /// A webhook as a tool: its description, its URL, the request to send, and the result's place in the answer.
 ///
@@ -196,7 +196,7 @@ impl WebhookTool {
             return Err(unknown);
         }
         let arguments = Value::Object(arguments);
-        self.input.check(&arguments).map_err(|faults| told(&faults))?;
+        self.input.check(&arguments).map_err(|faults| faults_in_words(&faults))?;
         match arguments {
             Value::Object(arguments) => Ok(arguments),
             _ => Ok(Map::new()),

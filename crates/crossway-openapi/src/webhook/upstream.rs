@@ -11,7 +11,9 @@ use serde_json::{Map, Value};
 
 use super::answer::result;
 use super::{WebhookTool, limits};
-use crate::calling::{self, CallOptions, Called, Outgoing, Told, ToolResult, ToolSet, Tools, USER_AGENT};
+use crate::calling::{
+    self, CallOptions, Called, Description, Outgoing, ToolResult, ToolSet, Tools, USER_AGENT,
+};
 
 /// The chat that a call belongs to, in the call's extensions: the value of `{session}`.
 ///
@@ -73,8 +75,8 @@ impl Upstream for WebhookUpstream {
 }
 
 impl ToolSet for Shared {
-    fn told(&self) -> Told {
-        Told {
+    fn describe(&self) -> Description {
+        Description {
             name: self.name.clone(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             instructions: None,

@@ -311,7 +311,7 @@ impl<O: Outlet> Mux<O> {
         if let Err(reason) = sent {
             let mut state = self.state();
             state.calls.close(key);
-            return Reply::failed(CallError::not_sent(state.told(&reason, is_initialize)));
+            return Reply::failed(CallError::not_sent(state.reason_for_call(&reason, is_initialize)));
         }
         Reply::stream(Answer::new(self.clone(), key, is_initialize))
     }
@@ -329,7 +329,7 @@ impl<O: Outlet> Mux<O> {
         drop(state);
         match self.0.outlet.send(message) {
             Ok(()) => Reply::accepted(),
-            Err(reason) => Reply::failed(CallError::not_sent(self.state().told(&reason, false))),
+            Err(reason) => Reply::failed(CallError::not_sent(self.state().reason_for_call(&reason, false))),
         }
     }
 

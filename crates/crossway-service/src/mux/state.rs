@@ -144,14 +144,14 @@ impl State {
 
     /// Why nothing more can be sent; `None` as long as it can.
     pub(super) fn refusal(&self, is_initialize: bool) -> Option<Reason> {
-        self.ended.as_ref().map(|reason| self.told(reason, is_initialize))
+        self.ended.as_ref().map(|reason| self.reason_for_call(reason, is_initialize))
     }
 
     /// What a call is told that was not sent for a reason.
     ///
     /// A session is no more once its connection is: "The server **MAY** terminate the session at any time, after which it **MUST**
     /// respond to requests containing that session ID with HTTP 404" (2025-11-25, basic/transports, Session Management).
-    pub(super) fn told(&self, reason: &Reason, is_initialize: bool) -> Reason {
+    pub(super) fn reason_for_call(&self, reason: &Reason, is_initialize: bool) -> Reason {
         match reason {
             Reason::Closing | Reason::Unavailable(_) | Reason::OverLimit(_) | Reason::OverQuota(_) => {
                 reason.clone()

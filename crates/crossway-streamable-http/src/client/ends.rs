@@ -42,7 +42,7 @@ impl Ends {
     }
 
     /// Waits until no messages about ends are in flight.
-    pub(super) async fn told(&self) {
+    pub(super) async fn wait_until_told(&self) {
         // `self` has the sender, so the channel is open.
         let _ = self.ending.subscribe().wait_for(|ending| *ending == 0).await;
     }

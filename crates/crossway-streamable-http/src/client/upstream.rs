@@ -106,7 +106,7 @@ impl StreamableHttpUpstream {
                 self.0.run(Errand::Delete(badge));
             }
         }
-        if tokio::time::timeout(limits::CLOSE, self.0.ends.told()).await.is_err() {
+        if tokio::time::timeout(limits::CLOSE, self.0.ends.wait_until_told()).await.is_err() {
             tracing::debug!(upstream = %self.0.http.endpoint().origin(), "no answer to the ends of sessions");
         }
     }

@@ -21,10 +21,11 @@ use crossway_service::SessionOwner;
 /// cannot do so, so it is done here; a tool that no list has shown yet passes. Callers may see different lists, and must not learn
 /// from another's.
 #[derive(Default)]
-pub(crate) struct Tools(RwLock<Told>);
+pub(crate) struct Tools(RwLock<Annotated>);
 
+/// The annotated tools of all callers.
 #[derive(Default)]
-struct Told {
+struct Annotated {
     callers: HashMap<Option<SessionOwner>, OfCaller>,
     /// The number of tools of all callers.
     tools: usize,
@@ -89,12 +90,12 @@ impl Tools {
         self.read().of(caller).is_some()
     }
 
-    fn read(&self) -> RwLockReadGuard<'_, Told> {
+    fn read(&self) -> RwLockReadGuard<'_, Annotated> {
         self.0.read()
     }
 }
 
-impl Told {
+impl Annotated {
     fn of(&self, caller: Option<&SessionOwner>) -> Option<&OfCaller> {
         // Most often there are no callers.
         if self.callers.is_empty() { None } else { self.callers.get(&caller.cloned()) }

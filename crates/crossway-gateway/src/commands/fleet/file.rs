@@ -4,8 +4,9 @@ use std::fs;
 use std::path::PathBuf;
 use std::time::SystemTime;
 
+use crossway_service::with_causes;
+
 use crate::RunError;
-use crate::error::told;
 use crate::limits::SERVERS_FILE_LOOK;
 use crate::plan::PlanError;
 use crate::servers::{Server, ServersFile};
@@ -46,7 +47,10 @@ impl Watched {
                     return servers;
                 }
                 Err(error) => {
-                    tracing::error!("the changed file can't be used, and changes nothing: {}", told(&error));
+                    tracing::error!(
+                        "the changed file can't be used, and changes nothing: {}",
+                        with_causes(&error)
+                    );
                 }
             }
         }

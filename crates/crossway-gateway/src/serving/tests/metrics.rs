@@ -107,7 +107,7 @@ fn a_tenant_that_is_gone_after_a_reload_loses_its_series_and_the_others_go_on() 
 
 /// How an upstream is, as operators are told.
 fn status(rig: &Rig, name: &str) -> UpstreamStatus {
-    let told = rig.gateway.told.lock();
+    let told = rig.gateway.monitored.lock();
     told.iter().find(|told| told.name == name).unwrap().status()
 }
 

@@ -8,6 +8,7 @@ use bytes::Bytes;
 use crossway_openapi::rest::{Api, ApiOptions, CurrentApi, Document, FetchError, Validators, fetch};
 use crossway_openapi::{Attached, HttpClient};
 use crossway_proto::excerpt;
+use crossway_service::with_causes;
 use http::Uri;
 use ring::digest::{Digest, SHA256, digest};
 use tokio::sync::Mutex;
@@ -17,7 +18,6 @@ use url::Url;
 
 use super::{ApiPlanError, Filled};
 use crate::config::limits::{DOCUMENT_RETRY, DOCUMENT_RETRY_MOST};
-use crate::error::told;
 use crate::limits::EXCERPT_CHARS;
 
 /// An API whose document is at a URL.
@@ -221,7 +221,7 @@ async fn keep(
                 pause =
                     failed.map_or(DOCUMENT_RETRY, |failed| failed * 2).min(DOCUMENT_RETRY_MOST).min(refresh);
                 failed = Some(pause);
-                tracing::warn!(api = %fetched.origin(), again_in_seconds = pause.as_secs(), why = told(&error),
+                tracing::warn!(api = %fetched.origin(), again_in_seconds = pause.as_secs(), why = with_causes(&error),
                     "an API's document can't be read anew; its tools stay as they are");
             }
         }

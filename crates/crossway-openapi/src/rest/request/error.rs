@@ -1,6 +1,6 @@
 //! Errors of arguments.
 
-use crate::checks::{Fault, told};
+use crate::checks::{Fault, faults_in_words};
 
 /// Why no request can be made of a call's arguments. Never contains a value; models read it and try again.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -16,7 +16,7 @@ pub(in crate::rest) enum BadArguments {
     Dots(String),
     #[error("the argument {0:?} has characters that can't stand in a header")]
     Header(String),
-    #[error("{}", told(.0))]
+    #[error("{}", faults_in_words(.0))]
     Unfit(Vec<Fault>),
     #[error("the argument {name:?} has to be {wanted}")]
     Kind { name: String, wanted: &'static str },

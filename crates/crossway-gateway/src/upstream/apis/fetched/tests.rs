@@ -115,7 +115,7 @@ async fn a_document_that_is_not_there_yet_is_asked_for_once_for_all_with_a_pause
         // Calls in between get the same error, without a request.
         let (source, mut asked) = scripted();
         let second = fetched.api_of(source).await;
-        assert_eq!(told(&first.unwrap_err()), told(&second.unwrap_err()));
+        assert_eq!(with_causes(&first.unwrap_err()), with_causes(&second.unwrap_err()));
         assert!(asked.0.recv().await.is_none());
         tokio::time::advance(pause).await;
         pause = (pause * 2).min(DOCUMENT_RETRY_MOST);
