@@ -7,7 +7,7 @@ use std::time::Duration;
 #[non_exhaustive]
 pub struct Options {
     /// How much of a message is accepted from the child.
-    pub messages: crossway_proto::Limits,
+    pub message: crossway_proto::Limits,
     /// How much waits for those who read more slowly than the child writes.
     pub service: crossway_service::Limits,
     /// The most bytes that wait for a child that does not read. One message more than that may wait, so that each
@@ -49,7 +49,7 @@ impl Options {
 impl Default for Options {
     fn default() -> Self {
         Self {
-            messages: crossway_proto::Limits::default(),
+            message: crossway_proto::Limits::default(),
             service: crossway_service::Limits::default(),
             outgoing_bytes: Self::OUTGOING_BYTES,
             close_wait: Self::CLOSE_WAIT,
@@ -76,7 +76,7 @@ impl Options {
 #[non_exhaustive]
 pub struct ServeOptions {
     /// How much of a message is accepted from the client.
-    pub messages: crossway_proto::Limits,
+    pub message: crossway_proto::Limits,
     /// How much of the client's may be on its way at once.
     pub service: crossway_service::Limits,
     /// How long what the client asked before it closed its side may take to be answered, and to be written.
@@ -91,7 +91,7 @@ impl ServeOptions {
 impl Default for ServeOptions {
     fn default() -> Self {
         Self {
-            messages: crossway_proto::Limits::default(),
+            message: crossway_proto::Limits::default(),
             service: crossway_service::Limits::default(),
             drain: Self::DRAIN,
         }

@@ -56,7 +56,7 @@ pub(super) async fn keep(
     let deaf = deaf(&stdin);
     let carrier = tokio::spawn({
         let (mux, counts) = (mux.clone(), Arc::clone(&counts));
-        async move { carry(stdin, stdout, mux, options.messages, &counts).await }
+        async move { carry(stdin, stdout, mux, options.message, &counts).await }
     });
     let _carrier_ends_with_us = Aborts(carrier.abort_handle());
     let mut carrying = pin!(carrier.fuse());

@@ -52,8 +52,8 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Serving<R, W> {
         Self {
             reader,
             writer,
-            limits: options.messages,
-            lines: LineDecoder::new(options.messages.message_bytes),
+            limits: options.message,
+            lines: LineDecoder::new(options.message.message_bytes),
             pump,
             batches: Batches::default(),
             listening: Vec::new(),

@@ -144,7 +144,7 @@ async fn a_child_that_closes_its_stdout_and_lives_on_fails_the_calls() {
 
 fn narrow(message_bytes: usize) -> Client {
     let mut options = options();
-    options.messages.message_bytes = message_bytes;
+    options.message.message_bytes = message_bytes;
     Client::new(StdioUpstream::new(command("legacy"), options).connect(Scope::Session))
 }
 

@@ -168,7 +168,7 @@ async fn a_request_that_is_no_message_is_refused_under_its_id() {
 #[tokio::test]
 async fn a_line_that_is_too_long_is_refused_once() {
     let messages = Limits::default().with(|limits| limits.message_bytes = 1000);
-    let mut bench = Bench::new(ServeOptions::default().with(|options| options.messages = messages)).await;
+    let mut bench = Bench::new(ServeOptions::default().with(|options| options.message = messages)).await;
     bench.say("x".repeat(100_000)).await;
     bench.say(PING).await;
     assert_eq!(bench.hear_json().await["error"]["code"], -32600);
