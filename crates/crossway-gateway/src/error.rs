@@ -84,7 +84,7 @@ impl RunError {
             Self::Plan(_)
             | Self::OpenApi(_)
             | Self::File(_)
-            | Self::Detect(DetectError::Config(_) | DetectError::SseConfig(_))
+            | Self::Detect(DetectError::Options(_) | DetectError::SseOptions(_))
             | Self::Log(LogError::Filter(_))
             | Self::Unknown(_)
             | Self::Serve(

@@ -301,10 +301,10 @@ impl Maker {
         if self.is_modern_only {
             return Pair::modern_only(mcp);
         }
-        let sse = crossway_http_sse::Config::default()
-            .with_limits(self.limits.sse)
-            .with_hosts(self.hosts.clone())
-            .with_origins(self.origins.clone());
+        let sse = crossway_http_sse::Config::new()
+            .limits(self.limits.sse)
+            .hosts(self.hosts.clone())
+            .origins(self.origins.clone());
         Pair::new(mcp, HttpSse::new(upstream, sse))
     }
 

@@ -15,7 +15,7 @@ use support::{PING, PONG, call, only, serve};
 const BASIC: &str = "Basic dXNlcjpzM2NyM3Q=";
 
 fn through(proxy: &Proxy) -> Options {
-    let options = Options::default().with_proxies(Proxies::all(&proxy.url_of("user", "s3cr3t")).unwrap());
+    let options = Options::default().proxies(Proxies::all(&proxy.url_of("user", "s3cr3t")).unwrap());
     assert!(!format!("{options:?}").contains("s3cr3t"), "{options:?}");
     options
 }
@@ -50,7 +50,7 @@ async fn a_proxy_that_refuses_or_is_silent_is_told_from_the_server() {
     ] {
         let proxy = Proxy::start(manner).await.unwrap();
         let limits = if matches!(manner, Manner::Silent) { short } else { ClientLimits::default() };
-        let upstream = HttpSseUpstream::new(url, through(&proxy).with_limits(limits)).unwrap();
+        let upstream = HttpSseUpstream::new(url, through(&proxy).limits(limits)).unwrap();
         let error = only(call(&upstream.connect(Scope::Session), PING)).await;
         let wanted = format!("no connection to the server: the proxy {} {wanted}", proxy.url());
         assert!(error.starts_with("NotSent: ") && error.contains(&wanted), "{error}");

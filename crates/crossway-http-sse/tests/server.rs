@@ -31,7 +31,7 @@ async fn open(address: SocketAddr, connections: &mut Connections) -> (Http, Stri
 fn limited(change: impl FnOnce(&mut ServerLimits)) -> Config {
     let mut limits = ServerLimits::default();
     change(&mut limits);
-    Config::default().with_limits(limits)
+    Config::new().limits(limits)
 }
 
 fn ping(id: &str) -> String {
@@ -134,7 +134,7 @@ async fn line_breaks_within_messages_pass_as_white_space() {
 
 #[tokio::test]
 async fn one_path_can_serve_for_both() {
-    let config = Config::default().with_paths("/mcp", "/mcp").unwrap();
+    let config = Config::new().paths("/mcp", "/mcp").unwrap();
     let address = serve(HttpSse::new(echoing(), config)).await;
     let (mut stream, endpoint) = Http::open(address, "/mcp").await;
     assert!(endpoint.starts_with("?sessionId="), "{endpoint}");

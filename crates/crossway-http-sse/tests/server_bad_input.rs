@@ -36,7 +36,7 @@ async fn open(address: SocketAddr, connections: &mut Connections) -> (Http, Stri
 fn limited(change: impl FnOnce(&mut ServerLimits)) -> Config {
     let mut limits = ServerLimits::default();
     change(&mut limits);
-    Config::default().with_limits(limits)
+    Config::new().limits(limits)
 }
 
 fn ping(id: &str) -> String {
@@ -264,9 +264,9 @@ async fn foreign_hosts_and_origins_are_refused_unless_they_are_allowed() {
         ask(address, "POST /message HTTP/1.1\r\nHost: evil.example\r\nContent-Length: 0\r\n\r\n").await;
     assert_eq!(head.status(), 403);
 
-    let config = Config::default()
-        .with_hosts(AllowedHosts::none().and("mcp.example").unwrap())
-        .with_origins(AllowedOrigins::none().and("https://app.example").unwrap());
+    let config = Config::new()
+        .hosts(AllowedHosts::none().and("mcp.example").unwrap())
+        .origins(AllowedOrigins::none().and("https://app.example").unwrap());
     let (_service, address, _connections) = scripted(config).await;
     let mut http = Http::connect(address).await;
     http.write(get("Host: mcp.example\r\nOrigin: https://app.example")).await;
@@ -275,7 +275,7 @@ async fn foreign_hosts_and_origins_are_refused_unless_they_are_allowed() {
 
 #[tokio::test]
 async fn an_allowed_page_may_ask_and_read_and_a_foreign_one_neither() {
-    let config = Config::default().with_origins(AllowedOrigins::none().and("https://app.example").unwrap());
+    let config = Config::new().origins(AllowedOrigins::none().and("https://app.example").unwrap());
     let (_service, address, _connections) = scripted(config).await;
     const ASKED: &str = "Access-Control-Request-Method: POST\r\nAccess-Control-Request-Headers: content-type";
     let request = |start: &str, origin: &str, more: &str| {

@@ -66,14 +66,14 @@ async fn a_certificate_that_is_trusted_serves() {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
     let config = config.with_root_certificates(roots).with_no_client_auth();
-    let options = Options::default().with_tls(Arc::new(config));
+    let options = Options::default().tls(Arc::new(config));
     let url = serve().await;
     let link = HttpSseUpstream::new(&url, options.clone()).unwrap().connect(Scope::Session);
     assert_eq!(only(call(&link, PING)).await, PONG);
     // The same through a proxy's tunnel.
     let port: u16 = url.trim_start_matches("https://localhost:").trim_end_matches("/sse").parse().unwrap();
     let proxy = Proxy::start(Manner::Leads(([127, 0, 0, 1], port).into())).await.unwrap();
-    let options = options.with_proxies(Proxies::all(&proxy.url()).unwrap());
+    let options = options.proxies(Proxies::all(&proxy.url()).unwrap());
     let link = HttpSseUpstream::new("https://localhost/sse", options).unwrap().connect(Scope::Session);
     assert_eq!(only(call(&link, PING)).await, PONG);
     assert_eq!(proxy.lines(), ["CONNECT localhost:443"; 2], "one for the stream, and one for messages");

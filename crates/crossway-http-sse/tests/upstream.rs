@@ -53,7 +53,7 @@ async fn a_request_waits_until_the_notification_before_it_was_taken() {
 #[tokio::test]
 async fn requests_are_posted_side_by_side_and_no_more_than_the_limit() {
     let limits = ClientLimits::default().with(|limits| limits.posts_in_flight = 2);
-    let mut session = Session::start(Options::default().with_limits(limits)).await;
+    let mut session = Session::start(Options::default().limits(limits)).await;
     let replies = [call(&session.link, PING), call(&session.link, PING), call(&session.link, PING)];
     let posts = [session.posts.next().await, session.posts.next().await];
     assert!(session.posts.is_empty());
@@ -122,7 +122,7 @@ async fn a_cancellation_waits_until_its_request_was_taken() {
 #[tokio::test]
 async fn a_cancellation_does_not_wait_for_ever() {
     let limits = ClientLimits::default().with(|limits| limits.cancel_hold = Duration::ZERO);
-    let mut session = Session::start(Options::default().with_limits(limits)).await;
+    let mut session = Session::start(Options::default().limits(limits)).await;
     let reply = call(&session.link, PING);
     let _hanging = session.posts.next().await;
     drop(reply);
@@ -146,7 +146,7 @@ async fn configured_headers_go_with_the_get_and_each_post_and_the_host_is_the_ur
     let mut headers = HeaderMap::new();
     headers.insert("authorization", HeaderValue::from_static("Bearer t"));
     headers.append("x-tag", HeaderValue::from_static("a"));
-    let mut session = Session::start(Options::default().with_headers(headers)).await;
+    let mut session = Session::start(Options::default().headers(headers)).await;
     let reply = call(&session.link, PING);
     let post = session.posts.next().await;
     let host = session.stream.http.tcp.local_addr().unwrap().to_string();
@@ -246,7 +246,7 @@ async fn closing_a_session_that_was_never_used_or_never_opens_is_done_at_once() 
 #[tokio::test]
 async fn more_than_may_wait_is_refused_and_the_rest_is_served() {
     let limits = ClientLimits::default().with(|limits| limits.queued_messages = 3);
-    let mut session = Session::start(Options::default().with_limits(limits)).await;
+    let mut session = Session::start(Options::default().limits(limits)).await;
     assert!(all(call(&session.link, INITIALIZED)).await.is_empty());
     let post = session.posts.next().await;
     let waiting = [(); 3].map(|()| call(&session.link, PING));
@@ -263,7 +263,7 @@ async fn more_than_may_wait_is_refused_and_the_rest_is_served() {
 async fn a_reader_who_does_not_keep_up_holds_the_stream_and_loses_nothing() {
     let mut limits = ClientLimits::default();
     limits.service.waiting_messages = 4;
-    let mut session = Session::start(Options::default().with_limits(limits)).await;
+    let mut session = Session::start(Options::default().limits(limits)).await;
     let asking = r#"{"jsonrpc":"2.0","id":"a","method":"m","params":{"_meta":{"progressToken":"t"}}}"#;
     let mut reply = call(&session.link, asking);
     let id = session.posts.next().await.accept();
@@ -323,8 +323,7 @@ fn a_url_or_a_header_that_can_not_be_is_refused() {
     for name in ["host", "content-length", "transfer-encoding", "connection", "content-type", "accept"] {
         let mut headers = HeaderMap::new();
         headers.insert(name, HeaderValue::from_static("1"));
-        let error =
-            HttpSseUpstream::new("http://h/sse", Options::default().with_headers(headers)).unwrap_err();
+        let error = HttpSseUpstream::new("http://h/sse", Options::default().headers(headers)).unwrap_err();
         assert_eq!(error.to_string(), format!("the header {name} is set by the transport"));
     }
 }
@@ -333,7 +332,7 @@ fn a_url_or_a_header_that_can_not_be_is_refused() {
 fn what_is_logged_holds_no_secret() {
     let mut headers = HeaderMap::new();
     headers.insert("authorization", HeaderValue::from_static("Bearer secret"));
-    let options = Options::default().with_headers(headers);
+    let options = Options::default().headers(headers);
     let upstream = HttpSseUpstream::new("http://h/sse?key=secret", options.clone()).unwrap();
     assert!(!format!("{options:?} {upstream:?}").contains("secret"));
 }

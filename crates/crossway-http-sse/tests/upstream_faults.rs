@@ -120,7 +120,7 @@ async fn a_stream_that_ends_or_speaks_before_its_endpoint_is_refused() {
 async fn a_server_that_never_says_where_to_post_is_given_up() {
     let fake = Fake::start().await;
     let limits = ClientLimits::default().with(|limits| limits.endpoint = Duration::from_millis(50));
-    let options = Options::default().with_limits(limits);
+    let options = Options::default().limits(limits);
     let link = HttpSseUpstream::new(&fake.url("/sse"), options).unwrap().connect(Scope::Session);
     let reply = call(&link, PING);
     let _stream = fake.stream(": silence\n\n").await;
@@ -212,7 +212,7 @@ async fn a_call_that_is_answered_with_garbage_fails_and_others_do_not() {
 async fn an_answer_over_the_limit_fails_its_call_alone() {
     let mut limits = ClientLimits::default();
     limits.message.message_bytes = 1000;
-    let mut session = Session::start(Options::default().with_limits(limits)).await;
+    let mut session = Session::start(Options::default().limits(limits)).await;
     let large = call(&session.link, PING);
     let large_id = session.posts.next().await.accept();
     let small = call(&session.link, PING);
@@ -303,7 +303,7 @@ async fn a_connection_that_closes_without_a_response_leaves_the_outcome_unknown(
 #[tokio::test]
 async fn a_post_that_is_never_answered_is_given_up() {
     let limits = ClientLimits::default().with(|limits| limits.request_post = Duration::from_millis(10));
-    let mut session = Session::start(Options::default().with_limits(limits)).await;
+    let mut session = Session::start(Options::default().limits(limits)).await;
     let reply = call(&session.link, PING);
     let _unanswered = session.posts.next().await;
     assert_eq!(only(reply).await, "Unknown: the MCP server has not answered within 10 ms");

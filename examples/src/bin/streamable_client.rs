@@ -5,7 +5,7 @@
 use crossway::proto::{Message, RequestId, Stamp};
 use crossway::router::{ToLegacy, ToLegacyOptions};
 use crossway::service::{Call, Context, Link, Origin, Scope, Upstream};
-use crossway::streamable_http::client::{Era, Options, StreamableHttpUpstream, Verdict, probe};
+use crossway::streamable_http::client::{Era, Options, StreamableHttpUpstream, Verdict};
 use crossway_examples::{Shouting, served};
 
 const VERSION: (&str, &[u8]) = ("io.modelcontextprotocol/protocolVersion", br#""2026-07-28""#);
@@ -33,7 +33,7 @@ async fn send(link: &Link, context: &Context, message: Message) -> anyhow::Resul
 
 async fn visit(url: &str) -> anyhow::Result<()> {
     // A modern client says in each request what a legacy one says once, in `initialize`.
-    let (era, stamp) = match probe(url, &Options::default()).await? {
+    let (era, stamp) = match StreamableHttpUpstream::new(url, Options::default())?.probe().await? {
         Verdict::Modern { .. } => (Era::Modern, Some(Stamp::new(&[VERSION, INFO, CAPABILITIES], &[])?)),
         Verdict::LegacyStreamable => (Era::Legacy, None),
         other => anyhow::bail!("{other:?}: it may be a server of HTTP+SSE"),

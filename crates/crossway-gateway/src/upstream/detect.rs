@@ -6,7 +6,7 @@ use crossway_http_sse::{HttpSseUpstream, OpenError};
 use crossway_router::EraSupport;
 use crossway_service::{Reason, Upstream};
 use crossway_streamable_http::client::{
-    ConfigError, Era, Options, ProbeError, StreamableHttpUpstream, Verdict,
+    Era, Options, OptionsError, ProbeError, StreamableHttpUpstream, Verdict,
 };
 use http::HeaderMap;
 
@@ -21,10 +21,10 @@ use crate::upstream::redetect::{Find, Found, Kind, RedetectingUpstream};
 pub enum DetectError {
     /// The URL or a header can't be used with Streamable HTTP.
     #[error(transparent)]
-    Config(#[from] ConfigError),
+    Options(#[from] OptionsError),
     /// The URL or a header can't be used with HTTP+SSE.
     #[error(transparent)]
-    SseConfig(#[from] crossway_http_sse::OptionsError),
+    SseOptions(#[from] crossway_http_sse::OptionsError),
     /// The server could not be probed.
     #[error("{url}")]
     Probe {
@@ -167,7 +167,7 @@ pub async fn connect_url(plan: UrlPlan) -> Result<AtUrl, DetectError> {
     let options = Options::default().proxies(plan.proxies.clone()).headers(headers.clone())?;
     let options = if plan.keeps_ids { options.keep_ids() } else { options };
     let http_sse = || {
-        let options = crossway_http_sse::Options::default().with_headers(headers).with_proxies(plan.proxies);
+        let options = crossway_http_sse::Options::default().headers(headers).proxies(plan.proxies);
         HttpSseUpstream::new(address, options)
     };
     if plan.transport == Some(TransportArg::HttpSse) {

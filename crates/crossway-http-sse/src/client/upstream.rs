@@ -42,28 +42,28 @@ pub struct Options {
 impl Options {
     /// Adds headers.
     #[must_use]
-    pub fn with_headers(mut self, headers: HeaderMap) -> Self {
+    pub fn headers(mut self, headers: HeaderMap) -> Self {
         self.headers.extend(headers);
         self
     }
 
     /// Sets the TLS config: for other roots, or for a client certificate.
     #[must_use]
-    pub fn with_tls(mut self, config: Arc<ClientConfig>) -> Self {
+    pub fn tls(mut self, config: Arc<ClientConfig>) -> Self {
         self.tls = Some(config);
         self
     }
 
     /// Sets the outgoing proxies.
     #[must_use]
-    pub fn with_proxies(mut self, proxies: Proxies) -> Self {
+    pub fn proxies(mut self, proxies: Proxies) -> Self {
         self.proxies = proxies;
         self
     }
 
     /// Sets the limits.
     #[must_use]
-    pub fn with_limits(mut self, limits: ClientLimits) -> Self {
+    pub fn limits(mut self, limits: ClientLimits) -> Self {
         self.limits = limits;
         self
     }

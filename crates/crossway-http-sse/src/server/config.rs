@@ -22,12 +22,18 @@ pub struct Config {
 }
 
 impl Config {
+    /// Serves this machine only, at the default paths and with the default limits.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
     /// Sets the paths of the stream and of messages, as this server sees them. Both may be the same.
     ///
     /// # Errors
     ///
     /// When one is not an absolute path, or has a query.
-    pub fn with_paths(mut self, sse: &str, message: &str) -> Result<Self, InvalidPath> {
+    pub fn paths(mut self, sse: &str, message: &str) -> Result<Self, InvalidPath> {
         self.paths.sse = checked(sse)?;
         self.paths.message = checked(message)?;
         Ok(self)
@@ -42,7 +48,7 @@ impl Config {
     /// # Errors
     ///
     /// When it is neither empty nor an absolute path.
-    pub fn with_prefix(mut self, prefix: &str) -> Result<Self, InvalidPath> {
+    pub fn prefix(mut self, prefix: &str) -> Result<Self, InvalidPath> {
         let prefix = prefix.trim_end_matches('/');
         self.paths.prefix = Some(if prefix.is_empty() { String::new() } else { checked(prefix)? });
         Ok(self)
@@ -50,21 +56,21 @@ impl Config {
 
     /// Sets the hosts that requests may be addressed to.
     #[must_use]
-    pub fn with_hosts(mut self, hosts: AllowedHosts) -> Self {
+    pub fn hosts(mut self, hosts: AllowedHosts) -> Self {
         self.hosts = hosts;
         self
     }
 
     /// Sets the web origins that may send requests.
     #[must_use]
-    pub fn with_origins(mut self, origins: AllowedOrigins) -> Self {
+    pub fn origins(mut self, origins: AllowedOrigins) -> Self {
         self.origins = origins;
         self
     }
 
     /// Sets the limits.
     #[must_use]
-    pub fn with_limits(mut self, limits: ServerLimits) -> Self {
+    pub fn limits(mut self, limits: ServerLimits) -> Self {
         self.limits = limits;
         self
     }
@@ -155,17 +161,17 @@ mod tests {
 
     #[test]
     fn a_prefix_makes_the_endpoint_absolute() {
-        let endpoint = |prefix: &str| Config::default().with_prefix(prefix).unwrap().paths.endpoint();
+        let endpoint = |prefix: &str| Config::new().prefix(prefix).unwrap().paths.endpoint();
         assert_eq!(endpoint(""), "/message?sessionId=");
         assert_eq!(endpoint("/"), "/message?sessionId=");
         assert_eq!(endpoint("/tools/"), "/tools/message?sessionId=");
-        assert!(Config::default().with_prefix("tools").is_err());
+        assert!(Config::new().prefix("tools").is_err());
     }
 
     #[test]
     fn what_is_no_path_is_refused() {
         for path in ["", "sse", "//sse", "/sse?x", "/a b", "/sse#x", "http://h/sse"] {
-            assert_eq!(Config::default().with_paths(path, "/message").err(), Some(InvalidPath), "{path}");
+            assert_eq!(Config::new().paths(path, "/message").err(), Some(InvalidPath), "{path}");
         }
     }
 }

@@ -8,7 +8,7 @@ pub(crate) fn run(data: &[u8]) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
     let runtime = runtime.unwrap_or_else(|error| panic!("no runtime: {error}"));
     runtime.block_on(async {
-        let service = HttpSse::new(fuzz::upstream(), Config::default().with_limits(limits()));
+        let service = HttpSse::new(fuzz::upstream(), Config::new().limits(limits()));
         fuzz::http(data, service.clone()).await;
         service.close();
         service.drained().await;

@@ -5,7 +5,7 @@ use std::fmt;
 use http::uri::{Authority, PathAndQuery, Scheme};
 use http::{HeaderValue, Uri};
 
-use super::ConfigError;
+use super::OptionsError;
 
 /// The URL of an MCP endpoint, in the forms that HTTP needs.
 #[derive(Clone, PartialEq, Eq)]
@@ -20,8 +20,8 @@ pub(super) struct Endpoint {
 }
 
 impl Endpoint {
-    pub(super) fn parse(url: &str) -> Result<Self, ConfigError> {
-        let refuse = |what| ConfigError::Url { what };
+    pub(super) fn parse(url: &str) -> Result<Self, OptionsError> {
+        let refuse = |what| OptionsError::Url { what };
         // A fragment is for the client alone.
         let url = url.split('#').next().unwrap_or_default();
         let uri: Uri = url.parse().map_err(|_| refuse("it is not a URL"))?;

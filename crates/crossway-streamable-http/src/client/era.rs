@@ -1,6 +1,6 @@
 //! Which eras an upstream speaks.
 
-/// The revisions that an upstream speaks, as far as known; see [`probe`](super::probe()).
+/// The revisions that an upstream speaks, as far as known; see [`probe`](super::StreamableHttpUpstream::probe).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Era {
     /// Not known: all messages are passed on, and the upstream decides whether it speaks their revision.

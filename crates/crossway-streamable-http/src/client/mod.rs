@@ -1,8 +1,8 @@
 //! The client: connects to an MCP server at a URL as an upstream.
 //!
 //! [`StreamableHttpUpstream`] speaks Streamable HTTP with it: each [`Scope::Session`](crossway_service::Scope) link of a
-//! legacy client has its own session, and modern clients make stateless requests, on either scope. [`probe()`] detects
-//! which of both a server accepts.
+//! legacy client has its own session, and modern clients make stateless requests, on either scope.
+//! [`StreamableHttpUpstream::probe`] detects which of both a server accepts.
 //!
 //! # Ids
 //!
@@ -43,6 +43,6 @@ mod upstream;
 pub use crossway_dial::{BadProxy, Proxies};
 pub use era::Era;
 pub use limits::Limits;
-pub use options::{ConfigError, Options};
-pub use probe::{ProbeError, Verdict, probe};
+pub use options::{Options, OptionsError};
+pub use probe::{ProbeError, Verdict};
 pub use upstream::StreamableHttpUpstream;

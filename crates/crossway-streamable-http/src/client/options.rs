@@ -16,7 +16,7 @@ use super::{Era, Limits};
 /// let options = Options::default().era(Era::Legacy).header("Authorization", "Bearer s3cr3t")?;
 /// assert!(!format!("{options:?}").contains("s3cr3t"));
 /// assert!(Options::default().header("Mcp-Session-Id", "1").is_err());
-/// # Ok::<(), crossway_streamable_http::client::ConfigError>(())
+/// # Ok::<(), crossway_streamable_http::client::OptionsError>(())
 /// ```
 #[derive(Clone, Default)]
 pub struct Options {
@@ -34,15 +34,15 @@ impl Options {
     /// # Errors
     ///
     /// When the name or the value is not valid in a header, or the transport writes the header itself.
-    pub fn header(mut self, name: &str, value: &str) -> Result<Self, ConfigError> {
+    pub fn header(mut self, name: &str, value: &str) -> Result<Self, OptionsError> {
         let Ok(parsed) = HeaderName::from_bytes(name.as_bytes()) else {
-            return Err(ConfigError::HeaderName { name: name.to_owned() });
+            return Err(OptionsError::HeaderName { name: name.to_owned() });
         };
         if is_reserved(&parsed) {
-            return Err(ConfigError::ReservedHeader { name: parsed });
+            return Err(OptionsError::ReservedHeader { name: parsed });
         }
         let Ok(mut value) = HeaderValue::from_bytes(value.as_bytes()) else {
-            return Err(ConfigError::HeaderValue { name: parsed });
+            return Err(OptionsError::HeaderValue { name: parsed });
         };
         value.set_sensitive(true);
         self.headers.append(parsed, value);
@@ -54,14 +54,14 @@ impl Options {
     /// # Errors
     ///
     /// When the transport writes one of them itself.
-    pub fn headers(mut self, headers: HeaderMap) -> Result<Self, ConfigError> {
+    pub fn headers(mut self, headers: HeaderMap) -> Result<Self, OptionsError> {
         let mut name = None;
         for (next, mut value) in headers {
             // The iterator returns a name only with the first of its values.
             name = next.or(name);
             let Some(name) = name.clone() else { continue };
             if is_reserved(&name) {
-                return Err(ConfigError::ReservedHeader { name });
+                return Err(OptionsError::ReservedHeader { name });
             }
             value.set_sensitive(true);
             self.headers.append(name, value);
@@ -157,7 +157,7 @@ fn is_reserved(name: &HeaderName) -> bool {
 /// An error in a URL or an option.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
-pub enum ConfigError {
+pub enum OptionsError {
     /// The URL can't be an MCP endpoint.
     #[error("the URL is not one of an MCP endpoint: {what}")]
     Url {
@@ -199,7 +199,7 @@ mod tests {
             "Transfer-Encoding",
         ] {
             assert!(
-                matches!(Options::default().header(name, "x"), Err(ConfigError::ReservedHeader { .. })),
+                matches!(Options::default().header(name, "x"), Err(OptionsError::ReservedHeader { .. })),
                 "{name}"
             );
             let headers =

@@ -12,7 +12,7 @@ use serde::Deserialize;
 use super::answer::{self, Answer};
 use super::http::{Outbound, Purpose, Response};
 use super::session::{Badge, Session};
-use super::{ConfigError, Options, StreamableHttpUpstream, headers, limits, session};
+use super::{StreamableHttpUpstream, headers, limits, session};
 
 /// The transport and revisions that a server at a URL speaks.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,9 +36,6 @@ pub enum Verdict {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ProbeError {
-    /// The URL can't be an MCP endpoint's.
-    #[error(transparent)]
-    Config(#[from] ConfigError),
     /// The server requires authorization.
     #[error("the MCP server wants authorization (HTTP status 401); add a header, `Authorization: {scheme} ...`{sent}", sent = sent_hint(*.was_sent))]
     Unauthorized {
@@ -56,32 +53,22 @@ fn sent_hint(was_sent: bool) -> &'static str {
     if was_sent { "; the one that was sent is not accepted" } else { "" }
 }
 
-/// Detects what the server at `url` speaks, with at most two requests and without leaving a session behind.
-///
-/// Follows 2026-07-28, basic/transports/streamable-http, Backward Compatibility: a modern request first, which
-/// either succeeds or is refused with an error that only modern servers know; else `initialize`, whose session is
-/// ended at once. A server that refuses with 400, 404 or 405 may speak HTTP+SSE, which is not tried here.
-///
-/// The verdict is valid until the server changes: keep it, and pass it on as [`Options::era`].
-///
-/// # Errors
-///
-/// When the server can't be reached or requires authorization, or when it answers neither request in time and in a
-/// readable form.
-pub async fn probe(url: &str, options: &Options) -> Result<Verdict, ProbeError> {
-    let upstream = StreamableHttpUpstream::new(url, options.clone())?;
-    upstream.probe().await
-}
-
 /// Boxed, because code that polls an unboxed future would contain another copy of its code, here an HTTP client.
 type Probing<'a> = Pin<Box<dyn Future<Output = Result<Verdict, ProbeError>> + Send + 'a>>;
 
 impl StreamableHttpUpstream {
-    /// Detects what this upstream speaks; see [`probe()`].
+    /// Detects what the server speaks, with at most two requests and without leaving a session behind.
+    ///
+    /// Follows 2026-07-28, basic/transports/streamable-http, Backward Compatibility: a modern request first, which
+    /// either succeeds or is refused with an error that only modern servers know; else `initialize`, whose session is
+    /// ended at once. A server that refuses with 400, 404 or 405 may speak HTTP+SSE, which is not tried here.
+    ///
+    /// The verdict is valid until the server changes: keep it, and make an upstream with it as [`Options::era`](super::Options::era).
     ///
     /// # Errors
     ///
-    /// As [`probe()`].
+    /// When the server can't be reached or requires authorization, or when it answers neither request in time and in a
+    /// readable form.
     pub fn probe(&self) -> impl Future<Output = Result<Verdict, ProbeError>> + Send {
         let probing: Probing<'_> = Box::pin(async {
             let prober = Prober { session: Session::new(Arc::clone(self.shared()), Scope::Shared) };

@@ -23,7 +23,7 @@ use super::listen::Listening;
 use super::mirror::Mirrored;
 use super::open::Manner;
 use super::session::Session;
-use super::{ConfigError, Era, Limits, Options, headers, limits, post};
+use super::{Era, Limits, Options, OptionsError, headers, limits, post};
 
 /// An MCP server at a URL, spoken to over Streamable HTTP.
 ///
@@ -62,7 +62,7 @@ impl StreamableHttpUpstream {
     /// # Errors
     ///
     /// When `url` can't be an MCP endpoint's.
-    pub fn new(url: &str, options: Options) -> Result<Self, ConfigError> {
+    pub fn new(url: &str, options: Options) -> Result<Self, OptionsError> {
         let http = HttpClient::new(Endpoint::parse(url)?, &options);
         Ok(Self::over(http, &options))
     }

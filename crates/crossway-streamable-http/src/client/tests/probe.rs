@@ -3,13 +3,13 @@
 use crossway_service::Reason;
 
 use super::peer::{Peer, ask, initialized, message, tool_call};
-use crate::client::{Options, ProbeError, Verdict, probe};
+use crate::client::{Options, ProbeError, StreamableHttpUpstream, Verdict};
 use crossway_proto::Revision;
 
 /// Returns the verdict on a server whose answers to both requests a script gives.
 async fn verdict(discover: (&str, &str), initialize: Option<(&str, &str)>) -> Result<Verdict, ProbeError> {
     let mut peer = Peer::new().await;
-    let url = peer.url.clone();
+    let upstream = peer.upstream.clone();
     let script = async {
         for (method, script) in [("server/discover", Some(discover)), ("initialize", initialize)] {
             let Some((status, body)) = script else { break };
@@ -18,8 +18,7 @@ async fn verdict(discover: (&str, &str), initialize: Option<(&str, &str)>) -> Re
             exchange.refuse(status, &body.replace("ID", &id)).await;
         }
     };
-    let options = Options::default();
-    let (verdict, ()) = tokio::join!(probe(&url, &options), script);
+    let (verdict, ()) = tokio::join!(upstream.probe(), script);
     assert!(peer.is_silent());
     verdict
 }
@@ -109,10 +108,9 @@ async fn a_server_that_answers_in_an_unreadable_way_is_an_error() {
 
 #[tokio::test]
 async fn a_probe_is_a_proper_modern_request() {
-    let mut peer = Peer::new().await;
-    let url = peer.url.clone();
-    let options = Options::default().header("X-Api-Key", "k").unwrap();
-    let (_, ()) = tokio::join!(probe(&url, &options), async {
+    let mut peer = Peer::with(Options::default().header("X-Api-Key", "k").unwrap()).await;
+    let upstream = peer.upstream.clone();
+    let (_, ()) = tokio::join!(upstream.probe(), async {
         let exchange = peer.expect("POST", "server/discover").await;
         assert_eq!(exchange.header("mcp-protocol-version"), Some("2026-07-28"));
         assert_eq!(exchange.header("mcp-method"), Some("server/discover"));
@@ -130,9 +128,8 @@ async fn a_probe_is_a_proper_modern_request() {
 #[tokio::test]
 async fn the_session_that_a_probe_opens_is_ended() {
     let mut peer = Peer::new().await;
-    let url = peer.url.clone();
-    let options = Options::default();
-    let (found, ()) = tokio::join!(probe(&url, &options), async {
+    let upstream = peer.upstream.clone();
+    let (found, ()) = tokio::join!(upstream.probe(), async {
         peer.expect("POST", "server/discover").await.refuse("404 Not Found", "").await;
         let exchange = peer.expect("POST", "initialize").await;
         let id = message(&exchange.body).id().unwrap().to_string();
@@ -149,9 +146,8 @@ async fn the_session_that_a_probe_opens_is_ended() {
 #[tokio::test]
 async fn answers_by_event_stream_are_read_too() {
     let mut peer = Peer::new().await;
-    let url = peer.url.clone();
-    let options = Options::default();
-    let (found, ()) = tokio::join!(probe(&url, &options), async {
+    let upstream = peer.upstream.clone();
+    let (found, ()) = tokio::join!(upstream.probe(), async {
         let mut exchange = peer.expect("POST", "server/discover").await;
         let id = message(&exchange.body).id().unwrap().to_string();
         exchange.open_stream().await;
@@ -174,9 +170,8 @@ async fn a_server_that_wants_authorization_says_which_header_to_add() {
         ("", "Authorization: Bearer"),
     ] {
         let mut peer = Peer::new().await;
-        let url = peer.url.clone();
-        let options = Options::default();
-        let (found, ()) = tokio::join!(probe(&url, &options), async {
+        let upstream = peer.upstream.clone();
+        let (found, ()) = tokio::join!(upstream.probe(), async {
             peer.next().await.respond("401 Unauthorized", challenge, "").await;
         });
         let error = found.unwrap_err();
@@ -203,11 +198,11 @@ async fn a_server_that_never_answers_what_it_does_not_know_is_legacy() {
 
 #[tokio::test]
 async fn a_server_that_can_not_be_reached_is_an_error() {
-    let error = probe("http://127.0.0.1:1/mcp", &Options::default()).await.unwrap_err();
+    let upstream = StreamableHttpUpstream::new("http://127.0.0.1:1/mcp", Options::default()).unwrap();
+    let error = upstream.probe().await.unwrap_err();
     assert!(
         matches!(error, ProbeError::Failed(ref error) if matches!(error.reason(), Reason::Unavailable(_)))
     );
-    assert!(matches!(probe("ftp://x", &Options::default()).await, Err(ProbeError::Config(_))));
 }
 
 #[tokio::test]
@@ -265,8 +260,8 @@ async fn no_refusal_is_quoted_that_may_have_a_secret_in_it() {
 /// The error of a probe that is answered with 403.
 async fn refused(options: Options, path: &str, head: &str, body: &str) -> ProbeError {
     let mut peer = Peer::new().await;
-    let url = peer.url.replace("/mcp", path);
-    let (verdict, ()) = tokio::join!(probe(&url, &options), async {
+    let upstream = StreamableHttpUpstream::new(&peer.url.replace("/mcp", path), options).unwrap();
+    let (verdict, ()) = tokio::join!(upstream.probe(), async {
         for _ in 0..2 {
             peer.next().await.respond("403 Forbidden", head, body).await;
         }
