@@ -9,7 +9,7 @@ use serde::Deserialize;
 
 /// A bound.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-pub struct Bound {
+pub struct LimitRow {
     /// The crate that defines it.
     pub of: String,
     /// Its name in the code.
@@ -23,7 +23,7 @@ pub struct Bound {
 }
 
 /// The bounds that can be set in the config: crate, name, key.
-pub const SET: [(&str, &str, &str); 20] = [
+pub const CONFIGURABLE: [(&str, &str, &str); 20] = [
     ("crossway-router", "GUARD_CONCURRENT", "upstreams.*.limits.concurrent"),
     ("crossway-router", "GUARD_QUEUED", "upstreams.*.limits.queued"),
     ("crossway-router", "GUARD_QUEUE_TIME", "upstreams.*.limits.queue_time"),
@@ -52,16 +52,16 @@ pub const SET: [(&str, &str, &str); 20] = [
 ///
 /// Never: the table is compiled in, and a test reads it.
 #[must_use]
-pub fn bounds() -> Vec<Bound> {
+pub fn bounds() -> Vec<LimitRow> {
     serde_json::from_str(include_str!("bounds.json")).unwrap_or_default()
 }
 
-impl Bound {
+impl LimitRow {
     /// The config key that sets this bound, if there is one.
     #[must_use]
     pub fn key(&self) -> Option<&'static str> {
         let is_this = |set: &&(&str, &str, &str)| set.0 == self.of && set.1 == self.name;
-        SET.iter().find(is_this).map(|(_, _, key)| *key)
+        CONFIGURABLE.iter().find(is_this).map(|(_, _, key)| *key)
     }
 }
 

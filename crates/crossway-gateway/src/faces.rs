@@ -22,7 +22,7 @@ use pin_project::pin_project;
 use tower_service::Service;
 
 use crate::limits::NAMES_TOLD;
-use crate::tools::Tools;
+use crate::openapi_face::OpenApiFace;
 
 /// The answer at unknown paths.
 const NOT_HERE: &str = r#"{"jsonrpc":"2.0","id":null,"error":{"code":-32600,"message":"nothing is here: Streamable HTTP is at /mcp, HTTP+SSE at /sse"}}"#;
@@ -38,37 +38,37 @@ const NOTHING_HERE: &str = r#"{"detail":{"message":"nothing is here: the documen
 
 /// The faces of one upstream.
 #[derive(Debug, Clone)]
-pub struct Pair {
+pub struct UpstreamFaces {
     /// `None` if only OpenAPI is served.
     mcp: Option<StreamableHttp>,
     /// `None` if HTTP+SSE is not served.
     sse: Option<HttpSse>,
-    tools: Option<Tools>,
+    openapi: Option<OpenApiFace>,
 }
 
-impl Pair {
-    /// Creates a pair of Streamable HTTP and HTTP+SSE, which has to be at `/sse` and `/message`.
+impl UpstreamFaces {
+    /// Creates the faces Streamable HTTP and HTTP+SSE, which has to be at `/sse` and `/message`.
     #[must_use]
     pub fn new(mcp: StreamableHttp, sse: HttpSse) -> Self {
-        Self { mcp: Some(mcp), sse: Some(sse), tools: None }
+        Self { mcp: Some(mcp), sse: Some(sse), openapi: None }
     }
 
-    /// Creates a pair without HTTP+SSE, for an upstream that speaks only revisions from 2026-07-28 on.
+    /// Creates Streamable HTTP without HTTP+SSE, for an upstream that speaks only revisions from 2026-07-28 on.
     #[must_use]
     pub fn modern_only(mcp: StreamableHttp) -> Self {
-        Self { mcp: Some(mcp), sse: None, tools: None }
+        Self { mcp: Some(mcp), sse: None, openapi: None }
     }
 
-    /// Creates a pair that serves only OpenAPI.
+    /// Creates OpenAPI alone.
     #[must_use]
-    pub fn of_tools(tools: Tools) -> Self {
-        Self { mcp: None, sse: None, tools: Some(tools) }
+    pub fn openapi_only(openapi: OpenApiFace) -> Self {
+        Self { mcp: None, sse: None, openapi: Some(openapi) }
     }
 
     /// Sets the OpenAPI face to serve as well.
     #[must_use]
-    pub fn with_tools(mut self, tools: Option<Tools>) -> Self {
-        self.tools = tools;
+    pub fn with_openapi(mut self, openapi: Option<OpenApiFace>) -> Self {
+        self.openapi = openapi;
         self
     }
 
@@ -95,15 +95,15 @@ impl Pair {
                 sse.drained().await;
             }
         };
-        let of_tools = async {
-            match (&self.tools, &self.mcp) {
-                (Some(tools), None) => tools.close_all().await,
-                (Some(tools), Some(_)) => tools.close().await,
+        let of_openapi = async {
+            match (&self.openapi, &self.mcp) {
+                (Some(openapi), None) => openapi.close_all().await,
+                (Some(openapi), Some(_)) => openapi.close().await,
                 (None, _) => {}
             }
         };
         // All clients are told at once, whichever upstream takes long.
-        futures_util::future::join(of_mcp, of_tools).await;
+        futures_util::future::join(of_mcp, of_openapi).await;
     }
 
     /// Sends a request to its face.
@@ -112,7 +112,7 @@ impl Pair {
         if let (Some(Face::Sse), Some(sse)) = (&face, &self.sse) {
             return FaceFuture::Sse(sse.clone().call(request));
         }
-        match (face, &self.mcp, &self.tools) {
+        match (face, &self.mcp, &self.openapi) {
             (Some(Face::Mcp), Some(mcp), _) => FaceFuture::Mcp(mcp.clone().call(request)),
             // No tool has this path, and the OpenAPI face does not know about the other faces.
             (_, Some(_), Some(_)) if request.uri().path() == "/" => FaceFuture::not_here(NOT_HERE_EITHER),
@@ -123,7 +123,7 @@ impl Pair {
             {
                 FaceFuture::moved("../docs")
             }
-            (_, _, Some(tools)) => FaceFuture::Tools(tools.clone().call(request)),
+            (_, _, Some(openapi)) => FaceFuture::OpenApi(openapi.clone().call(request)),
             (_, Some(_), None) if self.sse.is_none() => FaceFuture::not_here(NOT_HERE_MODERN),
             _ => FaceFuture::nowhere(),
         }
@@ -136,72 +136,72 @@ pub struct Faces(Arc<All>);
 
 #[derive(Debug)]
 struct All {
-    root: Pair,
+    root: UpstreamFaces,
     /// Whether the answer to an unknown name lists all names.
     tells_names: bool,
-    named: RwLock<HashMap<String, Pair>>,
+    named: RwLock<HashMap<String, UpstreamFaces>>,
 }
 
 impl Faces {
     /// Creates faces with `root` at the root.
     #[must_use]
-    pub fn new(root: Pair) -> Self {
+    pub fn new(root: UpstreamFaces) -> Self {
         Self::with(root, false)
     }
 
     /// Like [`new`](Self::new), for callers who may know the names of all servers: the answer to an unknown name lists them.
     #[must_use]
-    pub fn telling_names(root: Pair) -> Self {
+    pub fn telling_names(root: UpstreamFaces) -> Self {
         Self::with(root, true)
     }
 
-    fn with(root: Pair, tells_names: bool) -> Self {
+    fn with(root: UpstreamFaces, tells_names: bool) -> Self {
         Self(Arc::new(All { root, tells_names, named: RwLock::default() }))
     }
 
-    /// Serves a pair below `/{name}`. Returns the previous pair of that name.
-    pub fn insert(&self, name: &str, pair: Pair) -> Option<Pair> {
-        self.0.named.write().insert(name.to_owned(), pair)
+    /// Serves the faces of an upstream below `/{name}`. Returns the previous ones of that name.
+    pub fn insert(&self, name: &str, faces: UpstreamFaces) -> Option<UpstreamFaces> {
+        self.0.named.write().insert(name.to_owned(), faces)
     }
 
-    /// Stops serving below `/{name}`, and returns the pair that was there.
-    pub fn remove(&self, name: &str) -> Option<Pair> {
+    /// Stops serving below `/{name}`, and returns the faces that were there.
+    pub fn remove(&self, name: &str) -> Option<UpstreamFaces> {
         self.0.named.write().remove(name)
     }
 
     /// Accepts no new sessions from now on; calls in flight continue.
     pub fn drain(&self) {
-        self.pairs().iter().for_each(Pair::drain);
+        self.all().iter().for_each(UpstreamFaces::drain);
     }
 
     /// The numbers of open sessions: over Streamable HTTP, and over HTTP+SSE.
     #[must_use]
     pub fn sessions(&self) -> (usize, usize) {
-        let pairs = self.pairs();
-        let mcp = pairs.iter().filter_map(|pair| pair.mcp.as_ref()).map(StreamableHttp::sessions);
-        let sse = pairs.iter().filter_map(|pair| pair.sse.as_ref()).map(HttpSse::sessions);
+        let all = self.all();
+        let mcp = all.iter().filter_map(|faces| faces.mcp.as_ref()).map(StreamableHttp::sessions);
+        let sse = all.iter().filter_map(|faces| faces.sse.as_ref()).map(HttpSse::sessions);
         (mcp.sum(), sse.sum())
     }
 
     /// Ends the remaining sessions and calls.
     pub async fn close(&self) {
-        let pairs = self.pairs();
-        futures_util::future::join_all(pairs.iter().map(Pair::close)).await;
+        let all = self.all();
+        futures_util::future::join_all(all.iter().map(UpstreamFaces::close)).await;
     }
 
-    fn pairs(&self) -> Vec<Pair> {
+    fn all(&self) -> Vec<UpstreamFaces> {
         let named = self.0.named.read();
         std::iter::once(&self.0.root).chain(named.values()).cloned().collect()
     }
 
-    fn named(&self, segment: &str) -> Option<Pair> {
+    fn named(&self, segment: &str) -> Option<UpstreamFaces> {
         let name = decode(segment)?;
         self.0.named.read().get(&*name).cloned()
     }
 }
 
 type McpFuture = <StreamableHttp as Service<Request<Incoming>>>::Future;
-type ToolsFuture = crossway_openapi::face::ResponseFuture;
+type OpenApiFuture = crossway_openapi::face::ResponseFuture;
 type SseFuture = <HttpSse as Service<Request<Incoming>>>::Future;
 
 impl Service<Request<Incoming>> for Faces {
@@ -224,9 +224,9 @@ impl Faces {
         let below = segment_of_name(request.uri().path())
             .and_then(|(segment, length)| Some((self.named(segment)?, length)));
         match below {
-            Some((pair, length)) => {
+            Some((faces, length)) => {
                 cut_path(request.uri_mut(), length);
-                pair.call(request)
+                faces.call(request)
             }
             None if segment_of_name(request.uri().path()).is_some() && is_of_mcp(request.uri().path()) => {
                 self.not_named()
@@ -363,7 +363,7 @@ pub enum FaceFuture {
     /// From HTTP+SSE.
     Sse(#[pin] SseFuture),
     /// From OpenAPI.
-    Tools(ToolsFuture),
+    OpenApi(OpenApiFuture),
     /// From no face.
     Nowhere(Ready<Response<FaceBody>>),
 }
@@ -400,7 +400,7 @@ impl Future for FaceFuture {
             FaceFutureProjection::Sse(future) => {
                 ready!(future.poll(cx))?.map(|body| Either::Right(Either::Left(body)))
             }
-            FaceFutureProjection::Tools(future) => {
+            FaceFutureProjection::OpenApi(future) => {
                 ready!(Pin::new(future).poll(cx))?.map(|body| Either::Right(Either::Right(body)))
             }
             FaceFutureProjection::Nowhere(response) => ready!(Pin::new(response).poll(cx)),

@@ -10,26 +10,28 @@ mod cors;
 mod descriptors;
 mod error;
 mod expand;
+mod face_maker;
 mod faces;
 mod hex;
 pub mod identity;
 mod joined;
 mod limits;
+mod listener;
 mod log;
 pub mod metrics;
+mod openapi_face;
 pub mod operations;
 pub mod otlp;
 mod outward;
 pub mod plan;
+mod run;
 mod secret;
 mod serve;
 pub mod servers;
-mod serving;
 mod shutdown;
 #[cfg(unix)]
 pub mod systemd;
 pub mod tls;
-mod tools;
 pub mod upstream;
 
 /// The future of a running command.
@@ -37,7 +39,7 @@ pub mod upstream;
 /// Boxed here: otherwise the binary would compile the whole future once more.
 pub type Running = std::pin::Pin<Box<dyn Future<Output = Result<(), RunError>> + Send>>;
 
-pub use bounds::{Bound as Limit, SET, bounds, limits, limits_page};
+pub use bounds::{CONFIGURABLE, LimitRow, bounds, limits, limits_page};
 pub use commands::bridge::bridge;
 pub use commands::check::check;
 pub use commands::demo::demo;
@@ -50,13 +52,13 @@ pub use crossway_router::guard::IdleTimeout;
 pub use descriptors::raise_descriptor_limit;
 pub use error::RunError;
 pub use expand::{ExpandError, expand};
-pub use faces::{FaceBody, FaceFuture, Faces, Pair, encode_name};
+pub use faces::{FaceBody, FaceFuture, Faces, UpstreamFaces, encode_name};
+pub use listener::{BoundListener, ServeError};
 pub use log::{
     LogError, LogFilterError, TARGETS as LOG_TARGETS, end as end_log, start as start_log,
     start_with as start_log_with, warn_of_authorities,
 };
+pub use openapi_face::OpenApiFace;
 pub use secret::{Secret, Secrets};
-pub use serve::{BoundListener, ServeError};
-pub use serving::{Prepared, explain, tools};
-pub use tools::Tools;
+pub use serve::{Prepared, explain, tools};
 pub use upstream::detect::{AtUrl, DetectError, connect_url};

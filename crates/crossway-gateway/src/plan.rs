@@ -18,7 +18,7 @@ use crate::upstream::apis::{ApiKind, ApiPlan};
 
 /// Where and how to serve.
 #[derive(Debug, Clone)]
-pub struct Serving {
+pub struct ListenPlan {
     /// The address to listen on.
     pub address: SocketAddr,
     /// Allowed host names besides the loopback ones.
@@ -197,8 +197,8 @@ pub enum BridgePlan {
 /// # Errors
 ///
 /// When they name no server, or can't be combined.
-pub fn bridge(args: BridgeArgs) -> Result<(BridgePlan, Serving), PlanError> {
-    let serving = serving(&args.listen)?;
+pub fn bridge(args: BridgeArgs) -> Result<(BridgePlan, ListenPlan), PlanError> {
+    let listen = listen(&args.listen)?;
     let out_of_place = |flag, of, instead| Err(PlanError::OutOfPlace { flag, of, instead });
     let has_urls = !args.upstreams.is_empty();
     if args.command.is_empty() && !args.env.is_empty() {
@@ -249,12 +249,12 @@ pub fn bridge(args: BridgeArgs) -> Result<(BridgePlan, Serving), PlanError> {
             is_hidden: false,
             tenant: None,
         };
-        return Ok((BridgePlan::One(UpstreamPlan::Command(plan)), serving));
+        return Ok((BridgePlan::One(UpstreamPlan::Command(plan)), listen));
     }
     if let ([url], None) = (&args.upstreams[..], &args.config)
         && split_name(url).is_none()
     {
-        return Ok((BridgePlan::One(UpstreamPlan::Url(url_plan(url, &args.url)?)), serving));
+        return Ok((BridgePlan::One(UpstreamPlan::Url(url_plan(url, &args.url)?)), listen));
     }
     if !has_urls && args.config.is_none() {
         return Err(PlanError::NoUpstream);
@@ -271,7 +271,7 @@ pub fn bridge(args: BridgeArgs) -> Result<(BridgePlan, Serving), PlanError> {
         servers.push(Server { name: name.to_owned(), upstream, disabled_tools: BTreeSet::new() });
     }
     let keyring = args.session_key.map(|path| keyring(&path)).transpose()?;
-    Ok((BridgePlan::Many { file: args.config, servers, keyring }, serving))
+    Ok((BridgePlan::Many { file: args.config, servers, keyring }, listen))
 }
 
 /// Reads a ring of keys from a file.
@@ -302,11 +302,11 @@ pub fn stdio(args: &StdioArgs) -> Result<UrlPlan, PlanError> {
 /// # Errors
 ///
 /// When other machines can reach the address, and no host names are given.
-pub fn serving(args: &ListenArgs) -> Result<Serving, PlanError> {
+pub fn listen(args: &ListenArgs) -> Result<ListenPlan, PlanError> {
     if !args.listen.is_loopback() && args.allow_hosts.is_empty() {
         return Err(PlanError::NoAllowedHost { address: args.listen.address() });
     }
-    Ok(Serving {
+    Ok(ListenPlan {
         address: args.listen.address(),
         allow_hosts: args.allow_hosts.clone(),
         allow_origins: args.allow_origins.clone(),
@@ -377,7 +377,7 @@ mod tests {
     use super::*;
     use crate::args::{Cli, Command};
 
-    fn plan(line: &[&str]) -> Result<(BridgePlan, Serving), PlanError> {
+    fn plan(line: &[&str]) -> Result<(BridgePlan, ListenPlan), PlanError> {
         let cli = Cli::try_parse_from([&["crossway", "bridge"], line].concat()).unwrap();
         let Command::Bridge(args) = cli.command else { panic!("not a bridge") };
         bridge(args)

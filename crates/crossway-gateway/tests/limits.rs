@@ -10,7 +10,7 @@ use std::collections::HashMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crossway_gateway::{SET, bounds, limits_page};
+use crossway_gateway::{CONFIGURABLE, bounds, limits_page};
 use generated::{assert_generated, repository};
 use serde_json::{Value, json};
 
@@ -238,7 +238,7 @@ fn the_page_is_what_the_table_says() {
 fn what_a_key_sets_has_the_default_of_the_limit_that_it_is_said_to_set() {
     let schema: Value = serde_json::from_str(&crossway_gateway::config::schema()).unwrap();
     let table = bounds();
-    for (of, name, key) in SET {
+    for (of, name, key) in CONFIGURABLE {
         let bound = table.iter().find(|bound| bound.of == of && bound.name == name);
         let bound = bound.unwrap_or_else(|| panic!("there is no limit {name} of {of}"));
         let mut at = &schema;

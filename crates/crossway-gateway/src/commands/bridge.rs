@@ -10,9 +10,9 @@ use crate::args::BridgeArgs;
 use crate::commands::fleet::Fleet;
 use crate::commands::single::serve_with_tools;
 use crate::limits::COMMAND_SESSIONS;
+use crate::listener::BoundListener;
+use crate::openapi_face::alone;
 use crate::plan::{self, BridgePlan, CommandPlan, UpstreamPlan};
-use crate::serve::BoundListener;
-use crate::tools::alone;
 use crate::upstream::connect::connect_unless_asked;
 use crate::upstream::eras::any_era_of;
 use crate::{RunError, Running};
@@ -30,10 +30,10 @@ pub fn bridge(args: BridgeArgs) -> Running {
 
 async fn run(args: BridgeArgs) -> Result<(), RunError> {
     let sessions = args.sessions.map_or(COMMAND_SESSIONS, NonZeroUsize::get);
-    let (plan, serving) = plan::bridge(args)?;
+    let (plan, listen) = plan::bridge(args)?;
     match plan {
         BridgePlan::One(upstream) => {
-            let mut bound = BoundListener::new(serving).await?;
+            let mut bound = BoundListener::new(listen).await?;
             let mut to_legacy = ToLegacyOptions::shared_by(SharedBy::Everyone);
             if matches!(upstream, UpstreamPlan::Command(_)) {
                 bound = bound.of_command(sessions);
@@ -49,7 +49,7 @@ async fn run(args: BridgeArgs) -> Result<(), RunError> {
         BridgePlan::Many { file, servers, keyring } => {
             // A file that can't be used is told before anything is bound.
             let mut fleet = Fleet::new(file, servers, keyring)?.sessions(sessions);
-            let bound = BoundListener::new(serving).await?;
+            let bound = BoundListener::new(listen).await?;
             fleet.serve(bound).await?;
         }
     }

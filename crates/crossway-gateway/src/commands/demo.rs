@@ -8,8 +8,8 @@ use crossway_streamable_http::server::StreamControl;
 use crate::args::{DemoArgs, EraArg};
 use crate::commands::single::serve;
 use crate::commands::stdio;
+use crate::listener::BoundListener;
 use crate::plan;
-use crate::serve::BoundListener;
 use crate::shutdown::{Hangup, Signals};
 use crate::{RunError, Running};
 
@@ -38,7 +38,7 @@ async fn run(args: DemoArgs) -> Result<(), RunError> {
         let mut signals = Signals::new(Hangup::Ends).map_err(RunError::Signals)?;
         return stdio::serve(OwnStdio::open(), upstream, &mut signals).await;
     }
-    let bound = BoundListener::new(plan::serving(&args.listen)?).await?.modern_only(era == Era::Modern);
+    let bound = BoundListener::new(plan::listen(&args.listen)?).await?.modern_only(era == Era::Modern);
     serve(bound, upstream, "crossway-demo", true).await?;
     Ok(())
 }

@@ -15,14 +15,16 @@ use crossway_router::{FromLegacy, Router, RouterOptions, SealedSessions, SharedB
 use crossway_seal::Keyring;
 
 use crate::RunError;
-use crate::faces::{Faces, Pair, encode_name};
+use crate::face_maker::FaceMaker;
+use crate::faces::{Faces, UpstreamFaces, encode_name};
 use crate::limits::COMMAND_SESSIONS;
+use crate::listener::BoundListener;
+use crate::openapi_face::{self, OpenApiFace};
 use crate::plan::UpstreamPlan;
-use crate::serve::{BoundListener, Maker, run};
+use crate::run::run;
+use crate::serve::Edge;
 use crate::servers::Server;
-use crate::serving::Edge;
 use crate::tls::MaybeTls;
-use crate::tools::{self, Tools};
 use crate::upstream::connect::by_plan;
 use crate::upstream::member::Member;
 use file::Watched;
@@ -71,10 +73,10 @@ impl Fleet {
         let idle = maker.leave_timeout();
         // A session at the root is made of what its client said alone, so any process can take it on.
         let handles = self.keyring.clone().map(|keyring| SealedSessions::new(keyring, "/mcp"));
-        let tools = maker.tools();
+        let tools = maker.openapi_config();
         let directory = Directory::new(tools.clone());
-        let root = maker.pair_with(Arc::new(FromLegacy::new(router.clone())), handles);
-        let faces = Faces::telling_names(root.with_tools(Some(Tools::Many(directory.clone()))));
+        let root = maker.faces_with(Arc::new(FromLegacy::new(router.clone())), handles);
+        let faces = Faces::telling_names(root.with_openapi(Some(OpenApiFace::Many(directory.clone()))));
         let mcp = Some((router, faces.clone()));
         let sessions = self.sessions;
         let running = Running { maker, idle, tools, directory, mcp, members: Vec::new(), sessions };
@@ -89,7 +91,7 @@ impl Fleet {
         door: MaybeTls,
     ) -> Result<(), RunError> {
         let directory = Directory::new(tools.clone());
-        let faces = Faces::new(Pair::of_tools(Tools::Many(directory.clone())));
+        let faces = Faces::new(UpstreamFaces::openapi_only(OpenApiFace::Many(directory.clone())));
         // What is said of all is the first page's; each server's says what the server says of itself.
         let of_each = tools.info(None, None, None);
         let mut maker = bound.maker(false);
@@ -149,7 +151,7 @@ impl Fleet {
 
 /// The servers as they are served.
 struct Running {
-    maker: Maker,
+    maker: FaceMaker,
     /// How long a call may be silent.
     idle: Duration,
     /// How the OpenAPI face of each behaves.
@@ -181,8 +183,8 @@ impl Running {
                 self.retire_tools(self.directory.remove(gone.name()));
                 if let Some((router, faces)) = &self.mcp {
                     router.remove(gone.name());
-                    if let Some(pair) = faces.remove(gone.name()) {
-                        self.maker.retire(pair);
+                    if let Some(removed) = faces.remove(gone.name()) {
+                        self.maker.retire(removed);
                     }
                 }
             }
@@ -198,7 +200,7 @@ impl Running {
     fn start(&self, server: Server) -> (Member, Router) {
         let name = server.name.clone();
         let guard = GuardOptions::new().name(name.as_str()).idle(self.idle);
-        let only = tools::empty();
+        let only = openapi_face::empty();
         let routers = [Some(only.clone()), self.mcp.as_ref().map(|(router, _)| router.clone())];
         let (mut maker, mut to_legacy) = (self.maker.clone(), ToLegacyOptions::shared_by(SharedBy::Everyone));
         if matches!(server.upstream, UpstreamPlan::Command(_)) {
@@ -211,13 +213,13 @@ impl Running {
         let name = member.name();
         only.insert(name, &modern);
         let face = self.tools.clone().at(&format!("{}/{}", self.tools.path_prefix, encode_name(name)));
-        let face = self.maker.tools_of(Arc::new(only.clone()), face.name(name));
+        let face = self.maker.openapi(Arc::new(only.clone()), face.name(name));
         self.retire_tools(self.directory.insert(name, face.clone()));
         if let Some((router, faces)) = &self.mcp {
             router.insert(name, &modern);
-            let pair = maker.pair(Arc::new(any_era)).with_tools(Some(Tools::One(face)));
-            if let Some(pair) = faces.insert(name, pair) {
-                self.maker.retire(pair);
+            let own = maker.faces(Arc::new(any_era)).with_openapi(Some(OpenApiFace::One(face)));
+            if let Some(replaced) = faces.insert(name, own) {
+                self.maker.retire(replaced);
             }
         }
         (member, only)
@@ -225,7 +227,7 @@ impl Running {
 
     fn retire_tools(&self, face: Option<OpenApi>) {
         if let Some(face) = face {
-            self.maker.retire(Pair::of_tools(Tools::One(face)));
+            self.maker.retire(UpstreamFaces::openapi_only(OpenApiFace::One(face)));
         }
     }
 

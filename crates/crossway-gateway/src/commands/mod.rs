@@ -1,4 +1,4 @@
-//! The commands but `serve`, which [`serving`](crate::serving) has.
+//! The commands but `serve`, which has a [module](crate::serve) of its own.
 
 pub(crate) mod bridge;
 pub(crate) mod check;

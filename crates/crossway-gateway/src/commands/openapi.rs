@@ -15,14 +15,15 @@ use serde_json::{Map, Value};
 
 use crate::args::{HeaderArg, HeaderError, OpenApiArgs, ServerTypeArg, TransportArg};
 use crate::commands::fleet::Fleet;
-use crate::faces::{Faces, Pair};
+use crate::faces::{Faces, UpstreamFaces};
 use crate::limits::{OPENAPI_DRAIN, OPENAPI_FIRST_LIST, OPENAPI_IDLE};
+use crate::listener::BoundListener;
 use crate::metrics::Metrics;
-use crate::plan::{CommandPlan, Serving, UpstreamPlan, UrlPlan, http_url};
-use crate::serve::{BoundListener, run};
-use crate::serving::{Edge, list};
+use crate::openapi_face::{OpenApiFace, alone};
+use crate::plan::{CommandPlan, ListenPlan, UpstreamPlan, UrlPlan, http_url};
+use crate::run::run;
+use crate::serve::{Edge, list};
 use crate::tls::{MaybeTls, Tls, TlsFiles};
-use crate::tools::{Tools, alone};
 use crate::upstream::connect::connect_unless_asked;
 use crate::upstream::eras::any_era_of;
 use crate::{RunError, Running};
@@ -100,7 +101,7 @@ pub enum OpenApiError {
 
 /// What the program needs, made of the flags.
 struct Plan {
-    serving: Serving,
+    listen: ListenPlan,
     hosts: AllowedHosts,
     origins: AllowedOrigins,
     tools: face::Config,
@@ -124,8 +125,8 @@ pub fn openapi(args: OpenApiArgs) -> Running {
 
 async fn serve(args: OpenApiArgs) -> Result<(), RunError> {
     let (config, hot_reload) = (args.config.clone(), args.hot_reload);
-    let Plan { serving, hosts, origins, tools, tls, upstream, env } = plan(args)?;
-    if tools.key.is_none() && !serving.address.ip().is_loopback() {
+    let Plan { listen, hosts, origins, tools, tls, upstream, env } = plan(args)?;
+    if tools.key.is_none() && !listen.address.ip().is_loopback() {
         tracing::warn!("there is no --api-key: whoever reaches this address can call the tools behind it");
     }
     let door = match tls {
@@ -141,10 +142,10 @@ async fn serve(args: OpenApiArgs) -> Result<(), RunError> {
         // A file that can't be used is told before anything is bound.
         let fleet = Fleet::new(config, Vec::new(), None)?.in_environment(env);
         let mut fleet = if hot_reload { fleet } else { fleet.fixed() };
-        let bound = BoundListener::new(serving).await?.of_tools(&tools);
+        let bound = BoundListener::new(listen).await?.of_tools(&tools);
         return fleet.serve_tools(bound, tools, door).await;
     };
-    let mut bound = BoundListener::new(serving).await?.of_tools(&tools);
+    let mut bound = BoundListener::new(listen).await?.of_tools(&tools);
     let Some(connected) = connect_unless_asked(upstream, bound.asked()).await? else { return Ok(()) };
     connected.announce("mcp");
     let any_era = any_era_of(
@@ -166,8 +167,8 @@ async fn serve(args: OpenApiArgs) -> Result<(), RunError> {
         }
     }
     let upstream = Arc::new(alone("mcp", &modern));
-    let face = bound.maker(false).tools_of(upstream, tools);
-    let faces = Faces::new(Pair::of_tools(Tools::One(face)));
+    let face = bound.maker(false).openapi(upstream, tools);
+    let faces = Faces::new(UpstreamFaces::openapi_only(OpenApiFace::One(face)));
     let served = run(bound, faces.clone(), Edge::open(faces), door, |_| {}, "mcp", &[]).await?;
     served.close(connected.close()).await;
     Ok(())
@@ -204,7 +205,7 @@ fn plan(args: OpenApiArgs) -> Result<Plan, OpenApiError> {
     };
     let env = variables(&args)?;
     Ok(Plan {
-        serving: Serving {
+        listen: ListenPlan {
             address,
             allow_hosts: Vec::new(),
             allow_origins: Vec::new(),

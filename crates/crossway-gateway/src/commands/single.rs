@@ -5,10 +5,11 @@ use std::sync::Arc;
 use crossway_service::Upstream;
 
 use crate::faces::Faces;
-use crate::serve::{BoundListener, ServeError, run};
-use crate::serving::Edge;
+use crate::listener::{BoundListener, ServeError};
+use crate::openapi_face::OpenApiFace;
+use crate::run::run;
+use crate::serve::Edge;
 use crate::tls::MaybeTls;
-use crate::tools::Tools;
 
 /// Serves `upstream` until asked to end, then lets calls in flight finish within the drain time, and ends all
 /// sessions. `name` is what clients may call the server; `is_embedded` says whether it is in this process.
@@ -35,8 +36,9 @@ pub(crate) async fn serve_with_tools(
     ends: impl Future<Output = ()>,
 ) -> Result<(), ServeError> {
     let maker = bound.maker(is_embedded);
-    let tools = tools.map(|tools| Tools::One(maker.tools_of(tools, maker.tools().name(name))));
-    let faces = Faces::new(maker.pair(Arc::new(upstream)).with_tools(tools));
+    let openapi =
+        tools.map(|tools| OpenApiFace::One(maker.openapi(tools, maker.openapi_config().name(name))));
+    let faces = Faces::new(maker.faces(Arc::new(upstream)).with_openapi(openapi));
     let served = run(bound, faces.clone(), Edge::open(faces), MaybeTls::Plain, |_| {}, name, &[]).await;
     served?.close(ends).await;
     Ok(())

@@ -41,12 +41,12 @@ fn each_mistake_says_what_to_do() {
 #[test]
 fn a_key_opens_the_doors_that_are_closed_without_one() {
     let plan = planned(&["--port", "9", "--", "cat"]).unwrap();
-    assert_eq!(plan.serving.address, ([127, 0, 0, 1], 9).into());
+    assert_eq!(plan.listen.address, ([127, 0, 0, 1], 9).into());
     let plan = planned(&["-k", "top-secret", "--", "cat"]).unwrap();
-    assert_eq!(plan.serving.address, ([0, 0, 0, 0], 8000).into());
+    assert_eq!(plan.listen.address, ([0, 0, 0, 0], 8000).into());
     assert!(plan.tools.key.is_some());
     let plan = planned(&["-h", "localhost", "-p", "0", "--api-key", "", "--", "cat"]).unwrap();
-    assert!(plan.serving.address.ip().is_loopback() && plan.tools.key.is_none());
+    assert!(plan.listen.address.ip().is_loopback() && plan.tools.key.is_none());
 }
 
 #[test]

@@ -9,14 +9,14 @@ use tower_service::Service;
 
 /// The OpenAPI face of one server or of several.
 #[derive(Debug, Clone)]
-pub enum Tools {
+pub enum OpenApiFace {
     /// One server, whose tools are at the root.
     One(OpenApi),
     /// Several servers, each below its name.
     Many(Directory),
 }
 
-impl Tools {
+impl OpenApiFace {
     pub(crate) fn call(&mut self, request: Request<Incoming>) -> ResponseFuture {
         match self {
             Self::One(one) => one.call(request),

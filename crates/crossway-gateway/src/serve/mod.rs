@@ -45,11 +45,12 @@ use parking_lot::Mutex;
 
 use crate::args::{Listen, LogArgs, ServeArgs};
 use crate::config::{self, Loaded, UpstreamSpec};
+use crate::face_maker::FaceMaker;
 use crate::faces::{Faces, encode_name};
+use crate::listener::ServeError;
 use crate::metrics::Metrics;
+use crate::openapi_face::OpenApiFace;
 use crate::otlp::Telemetry;
-use crate::serve::{Maker, ServeError};
-use crate::tools::Tools;
 use crate::upstream::connect::Connect;
 use crate::{RunError, Running};
 pub(crate) use ask::list;
@@ -135,7 +136,7 @@ impl fmt::Debug for Prepared {
 /// The running gateway: the policy in force, the upstreams, and the faces that clients see.
 struct Gateway {
     current: CurrentPolicy,
-    maker: Maker,
+    maker: FaceMaker,
     keyring: Option<Arc<Keyring>>,
     /// The keys that bind `requestState` to callers: the session keys, or a key of this process if there are none.
     states: Arc<Keyring>,
@@ -164,7 +165,7 @@ struct Gateway {
 impl Gateway {
     fn new(
         current: CurrentPolicy,
-        maker: Maker,
+        maker: FaceMaker,
         keyring: Option<Arc<Keyring>>,
         metrics: Metrics,
         audit: Option<AuditLayer>,
@@ -178,11 +179,11 @@ impl Gateway {
         let needs_bearer = NeedsBearer::default();
         needs_bearer.set(wants_proof(&current));
         let directory = Directory::for_callers(
-            maker.tools().needs_bearer(needs_bearer.clone()).tells_of_unlisted(),
+            maker.openapi_config().needs_bearer(needs_bearer.clone()).tells_of_unlisted(),
             reaches,
         );
-        let root = maker.pair_with(face(&merged, audit.as_ref(), is_traced), handles);
-        let faces = Faces::new(root.with_tools(Some(Tools::Many(directory.clone()))));
+        let root = maker.faces_with(face(&merged, audit.as_ref(), is_traced), handles);
+        let faces = Faces::new(root.with_openapi(Some(OpenApiFace::Many(directory.clone()))));
         let named: [(String, Arc<dyn NamedSource>); 0] = [];
         let secrets =
             SecretStore::through(current.get().proxies.clone(), named).ok_or(RunError::NoRandomness)?;
@@ -260,12 +261,13 @@ impl Gateway {
                 true => self.merged.insert(&served.spec.prefix, &served.upstream),
                 false => self.merged.insert_without_instructions(&served.spec.prefix, &served.upstream),
             }
-            let tools = self.tools_of(&served);
-            self.directory.insert(&name, tools.clone());
-            let pair = self.maker.pair_with(self.face(&served.alone), self.handles(&format!("/{name}/mcp")));
-            let pair = pair.with_tools(Some(Tools::One(tools)));
-            if let Some(pair) = self.faces.insert(&name, pair) {
-                self.maker.retire(pair);
+            let openapi = self.openapi(&served);
+            self.directory.insert(&name, openapi.clone());
+            let handles = self.handles(&format!("/{name}/mcp"));
+            let faces = self.maker.faces_with(self.face(&served.alone), handles);
+            let faces = faces.with_openapi(Some(OpenApiFace::One(openapi)));
+            if let Some(replaced) = self.faces.insert(&name, faces) {
+                self.maker.retire(replaced);
             }
             self.served.push(served);
         }
@@ -275,10 +277,10 @@ impl Gateway {
                 self.merged.remove(&gone.spec.prefix);
             }
             if !names.contains(&gone.spec.name)
-                && let Some(pair) = self.faces.remove(&gone.spec.name)
+                && let Some(removed) = self.faces.remove(&gone.spec.name)
             {
                 self.directory.remove(&gone.spec.name);
-                self.maker.retire(pair);
+                self.maker.retire(removed);
             }
             gone.retire(self.maker.drain());
         }
@@ -294,19 +296,19 @@ impl Gateway {
 
     /// The OpenAPI face of one upstream. It asks for the list of tools before each call; these requests are not recorded, because no
     /// caller made them.
-    fn tools_of(&self, served: &Served) -> OpenApi {
+    fn openapi(&self, served: &Served) -> OpenApi {
         let config = self.directory.config().at(&encode_name(&served.spec.name));
         let recorded = recorded(&served.alone, self.audit.as_ref(), self.is_traced);
         let upstream = Recorded::new(Arc::new(served.alone.clone().layered(RedactLayer)), recorded);
-        self.maker.tools_of(Arc::new(upstream), config.name(&served.spec.name))
+        self.maker.openapi(Arc::new(upstream), config.name(&served.spec.name))
     }
 
     /// Closes the endpoints that the config no longer has.
     fn close_endpoints(&mut self) {
         let current = self.current.get();
         for gone in self.endpoints.extract_if(.., |endpoint| !current.endpoints.contains_key(endpoint)) {
-            if let Some(pair) = self.faces.remove(&gone) {
-                self.maker.retire(pair);
+            if let Some(removed) = self.faces.remove(&gone) {
+                self.maker.retire(removed);
             }
         }
     }
@@ -316,9 +318,9 @@ impl Gateway {
         let endpoints = self.current.get().endpoints.clone();
         for endpoint in endpoints.keys().filter(|endpoint| !self.endpoints.contains(endpoint)) {
             let handles = self.handles(&format!("/{endpoint}/mcp"));
-            let pair = self.maker.pair_with(self.face(&self.merged), handles);
-            let tools = Tools::Many(self.directory.at(&encode_name(endpoint)));
-            self.faces.insert(endpoint, pair.with_tools(Some(tools)));
+            let faces = self.maker.faces_with(self.face(&self.merged), handles);
+            let openapi = OpenApiFace::Many(self.directory.at(&encode_name(endpoint)));
+            self.faces.insert(endpoint, faces.with_openapi(Some(openapi)));
         }
         self.endpoints = endpoints.into_keys().collect();
     }

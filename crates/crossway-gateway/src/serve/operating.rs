@@ -21,12 +21,12 @@ use crate::config::limits::AUDIT_END;
 use crate::config::{self, AuditTo};
 use crate::faces::Faces;
 use crate::identity::Identity;
+use crate::listener::listener;
 use crate::metrics::Metrics;
 use crate::operations::{
     AuditStatus, BadQuestion, Operations, OperationsSource, Readiness, SessionCount, UpstreamStatus,
 };
 use crate::otlp::Exporter;
-use crate::serve::listener;
 use crate::shutdown::{Hangup, Signals};
 use crate::tls::{MaybeTls, Tls, TlsFiles};
 

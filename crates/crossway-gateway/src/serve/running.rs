@@ -14,9 +14,10 @@ use super::{Edge, Gateway, Prepared, warn};
 use crate::RunError;
 use crate::config::{ConfigErrors, Fixed, Loaded, Reloads};
 use crate::identity::Identity;
+use crate::listener::BoundListener;
 use crate::metrics::{Metrics, Reload};
 use crate::operations::Readiness;
-use crate::serve::{BoundListener, Ending, run};
+use crate::run::{Ending, run};
 use crate::tls::{MaybeTls, Tls};
 use crate::upstream::connect::by_plan_unquoted;
 

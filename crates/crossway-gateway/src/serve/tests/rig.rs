@@ -17,8 +17,8 @@ use super::super::current_policy::{CurrentPolicy, PolicySnapshot};
 use super::super::edge::{NotAdmitted, admit};
 use super::world::World;
 use crate::config::{self, Loaded};
+use crate::face_maker::FaceMaker;
 use crate::metrics::Metrics;
-use crate::serve::Maker;
 
 /// Who may call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -113,7 +113,7 @@ impl Rig {
         let upstreams = std::mem::take(&mut loaded.upstreams);
         let metrics = Metrics::new();
         let current = CurrentPolicy::new(PolicySnapshot::of(loaded, &upstreams, None, &metrics));
-        let maker = Maker::unserved(AllowedHosts::loopback(), AllowedOrigins::loopback());
+        let maker = FaceMaker::unserved(AllowedHosts::loopback(), AllowedOrigins::loopback());
         let mut gateway = Gateway::new(current, maker, None, metrics, None, false, world.connect()).unwrap();
         gateway.apply(upstreams);
         Self { gateway, world, clients: HashMap::new(), heard: Arc::default() }

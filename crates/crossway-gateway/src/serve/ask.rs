@@ -17,9 +17,9 @@ use super::question::{Question, Who, endpoint, unknown};
 use crate::RunError;
 use crate::args::{CheckFormat, ExplainArgs, ToolsArgs, UserArgs};
 use crate::config;
+use crate::face_maker::FaceMaker;
 use crate::limits::EXCERPT_CHARS;
 use crate::metrics::Metrics;
-use crate::serve::Maker;
 use crate::upstream::connect::by_plan_of_config;
 
 impl From<&UserArgs> for Who {
@@ -81,7 +81,7 @@ pub async fn tools(args: ToolsArgs) -> Result<String, RunError> {
     let endpoint = endpoint.map(Into::into);
     let principal = Who::from(&args.user).principal(loaded.identity.issuer());
     let upstreams = std::mem::take(&mut loaded.upstreams);
-    let maker = Maker::unserved(loaded.listening.hosts.clone(), loaded.listening.origins.clone());
+    let maker = FaceMaker::unserved(loaded.listening.hosts.clone(), loaded.listening.origins.clone());
     let metrics = Metrics::new();
     let current = CurrentPolicy::new(PolicySnapshot::of(loaded, &upstreams, None, &metrics));
     let actor = current.get().actors.of(&principal, endpoint.as_ref());
