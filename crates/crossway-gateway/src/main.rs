@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use anyhow::Context as _;
 use crossway_gateway::RunError;
-use crossway_gateway::args::{self, Cli, Command};
+use crossway_gateway::args::{self, CheckArgs, Cli, Command, ExplainArgs};
 use crossway_gateway::config::file::LogFile;
 use tokio::runtime::Runtime;
 
@@ -37,83 +37,74 @@ fn is_closed_pipe(error: &anyhow::Error) -> bool {
 }
 
 fn run(cli: Cli) -> anyhow::Result<ExitCode> {
-    match cli.command {
-        Command::Completions { shell } => {
-            let mut completions = Vec::new();
-            clap_complete::generate(shell, &mut args::command(), "crossway", &mut completions);
-            std::io::stdout().write_all(&completions).context("can't write the completions")?;
-            return Ok(ExitCode::SUCCESS);
-        }
-        Command::Man => {
-            args::write_man(&mut std::io::stdout()).context("can't write the man page")?;
-            return Ok(ExitCode::SUCCESS);
-        }
-        Command::Explain(ref args) => {
-            // "Not permitted" exits with 1, so that it differs from "can't be told".
-            return Ok(match crossway_gateway::explain(args, &mut std::io::stdout().lock()) {
-                Ok(true) => ExitCode::SUCCESS,
-                Ok(false) => ExitCode::FAILURE,
-                Err(error) => {
-                    eprintln!("crossway: {:#}", anyhow::Error::from(error));
-                    ExitCode::from(2)
-                }
-            });
-        }
-        Command::Check(ref args) => {
-            let usable = crossway_gateway::check(args, &mut std::io::stdout().lock());
-            let usable = usable.context("can't write what was found")?;
-            return Ok(if usable { ExitCode::SUCCESS } else { ExitCode::FAILURE });
-        }
-        Command::Limits => {
-            crossway_gateway::limits(&mut std::io::stdout().lock()).context("can't write the limits")?;
-            return Ok(ExitCode::SUCCESS);
-        }
-        Command::Schema => {
-            let schema = crossway_gateway::config::schema();
-            writeln!(std::io::stdout(), "{schema}").context("can't write the schema")?;
-            return Ok(ExitCode::SUCCESS);
-        }
-        // The config has a say in the log as well.
-        Command::Serve(_) | Command::Health(_) => {}
-        Command::OpenApi(ref args) => {
-            let log = args.log(&cli.log);
-            start_log(&log)?;
-        }
-        _ => start_log(&cli.log)?,
-    }
-    match cli.command {
+    let Cli { command, log } = cli;
+    match command {
         Command::Bridge(args) => {
+            start_log(&log)?;
             let threads = args.listen.threads.unwrap_or_else(|| threads(!args.command.is_empty()));
             runtime(threads, args.connections())?.block_on(crossway_gateway::bridge(args))?;
         }
         Command::Demo(args) => {
+            start_log(&log)?;
             let threads = args.listen.threads.unwrap_or_else(|| threads(false));
             runtime(threads, 0)?.block_on(crossway_gateway::demo(args))?;
         }
+        Command::Stdio(args) => {
+            start_log(&log)?;
+            one_thread()?.block_on(crossway_gateway::stdio(args))?;
+        }
         Command::Tools(args) => {
+            start_log(&log)?;
             let tools = one_thread()?.block_on(crossway_gateway::tools(args))?;
             write!(std::io::stdout(), "{tools}").context("can't write the list")?;
         }
+        Command::OpenApi(args) => {
+            start_log(&args.log(&log))?;
+            let threads = threads(!args.is_of_urls());
+            runtime(threads, 0)?.block_on(crossway_gateway::openapi(args))?;
+        }
         Command::Serve(args) => {
-            let prepared = crossway_gateway::Prepared::new(args, &cli.log)?;
+            // The config also says what is logged, so this starts the log.
+            let prepared = crossway_gateway::Prepared::new(args, &log)?;
             let threads = prepared.threads().unwrap_or_else(|| threads(false));
             runtime(threads, prepared.connections())?.block_on(prepared.serve())?;
         }
         Command::Health(args) => one_thread()?.block_on(crossway_gateway::health(args))?,
-        Command::OpenApi(args) => {
-            let threads = threads(!args.is_of_urls());
-            runtime(threads, 0)?.block_on(crossway_gateway::openapi(args))?;
+        Command::Explain(args) => return Ok(explain(&args)),
+        Command::Check(args) => return check(&args),
+        Command::Completions { shell } => {
+            let mut completions = Vec::new();
+            clap_complete::generate(shell, &mut args::command(), "crossway", &mut completions);
+            std::io::stdout().write_all(&completions).context("can't write the completions")?;
         }
-        Command::Stdio(args) => one_thread()?.block_on(crossway_gateway::stdio(args))?,
-        // Done above.
-        Command::Check(_)
-        | Command::Explain(_)
-        | Command::Schema
-        | Command::Limits
-        | Command::Completions { .. }
-        | Command::Man => {}
+        Command::Man => args::write_man(&mut std::io::stdout()).context("can't write the man page")?,
+        Command::Limits => {
+            crossway_gateway::limits(&mut std::io::stdout().lock()).context("can't write the limits")?;
+        }
+        Command::Schema => {
+            let schema = crossway_gateway::config::schema();
+            writeln!(std::io::stdout(), "{schema}").context("can't write the schema")?;
+        }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// "Not permitted" exits with 1, so that it differs from "can't be told".
+fn explain(args: &ExplainArgs) -> ExitCode {
+    match crossway_gateway::explain(args, &mut std::io::stdout().lock()) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("crossway: {:#}", anyhow::Error::from(error));
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn check(args: &CheckArgs) -> anyhow::Result<ExitCode> {
+    let usable = crossway_gateway::check(args, &mut std::io::stdout().lock());
+    let usable = usable.context("can't write what was found")?;
+    Ok(if usable { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 fn start_log(log: &args::LogArgs) -> Result<(), RunError> {
