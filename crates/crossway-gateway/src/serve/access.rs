@@ -136,8 +136,7 @@ impl Access for PolicyAccess {
         let snapshot = self.current.get();
         let upstream = self.name(&snapshot, thing.upstream);
         let note = context.extensions.get::<AuditNote>().cloned();
-        // Denied before a rule could say so.
-        let denied = |actor: Option<&Actor>, rule: &'static str, word| {
+        let denied = |actor: Option<&Actor>, rule: &str, word: &'static str| {
             note.as_ref().inspect(|note| match request.is_method("subscriptions/listen") {
                 true => note.part(thing.name, upstream, Decision::Denied, rule),
                 false => {
@@ -173,7 +172,7 @@ impl Access for PolicyAccess {
             actor.rights().decide(&best, arguments).is_ok()
         };
         if thing.is_list_unavailable && (is_unlisted || decided.is_err()) && may_be_allowed() {
-            note.inspect(|note| {
+            note.as_ref().inspect(|note| {
                 note.went_to(upstream, Some(thing.name));
                 note.not_sent();
                 note.failed_because(
@@ -182,42 +181,25 @@ impl Access for PolicyAccess {
             });
             return false;
         }
-        if let Some(note) = note {
-            let (decision, rule): (_, Arc<str>) = match &decided {
-                Ok(_) if is_unlisted => (Decision::Denied, UNLISTED.into()),
-                Ok(permit) => (Decision::Allowed, permit.rule().into()),
-                Err(denied) => (Decision::Denied, denied.reason().to_string().into()),
-            };
-            if request.is_method("subscriptions/listen") {
-                note.part(thing.name, upstream, decision, &rule);
-            } else {
-                match &decided {
-                    Ok(permit) => {
-                        note.went_to(Arc::clone(permit.upstream()), Some(Arc::clone(permit.name())))
-                    }
-                    Err(_) => note.went_to(upstream, Some(thing.name)),
-                }
-                note.decided(decision, Some(rule));
-            }
-        }
         match decided {
-            Ok(_) if is_unlisted => {
-                tracing::debug!(upstream, reason = UNLISTED, "a call is denied");
-                self.metrics.denied(actor.rights().tenant().as_str(), "not_listed");
-                false
-            }
+            Ok(_) if is_unlisted => denied(Some(&actor), UNLISTED, "not_listed"),
+            Err(why) => denied(Some(&actor), &why.reason().to_string(), why.reason().word()),
             Ok(permit) => {
+                note.inspect(|note| {
+                    let rule = Arc::<str>::from(permit.rule());
+                    if request.is_method("subscriptions/listen") {
+                        note.part(thing.name, upstream, Decision::Allowed, &rule);
+                    } else {
+                        note.went_to(Arc::clone(permit.upstream()), Some(Arc::clone(permit.name())));
+                        note.decided(Decision::Allowed, Some(rule));
+                    }
+                });
                 // What stands behind has to see the rights that it was decided by.
                 if let Cow::Owned(newer) = actor {
                     context.extensions.insert(newer);
                 }
                 context.extensions.insert::<Permit>(permit);
                 true
-            }
-            Err(denied) => {
-                tracing::debug!(upstream, reason = %denied.reason(), "a call is denied");
-                self.metrics.denied(actor.rights().tenant().as_str(), denied.reason().word());
-                false
             }
         }
     }
