@@ -7,11 +7,6 @@ pub(crate) fn error_of(id: &RequestId, error: &ErrorObject) -> Message {
     Message::error_of(Some(id), error)
 }
 
-/// An error as the response to a request.
-pub(crate) fn error_for(request: &Message, error: &ErrorObject) -> Message {
-    error_of(&request.id().unwrap_or_else(|| RequestId::from(0)), error)
-}
-
 /// A result as a response; an error if the result is not one that a message can have, as when its `_meta` is there twice.
 pub(crate) fn answer(id: &RequestId, result: &[u8]) -> Message {
     let refused = |why: ParseError| ErrorObject::new(ErrorCode::INTERNAL_ERROR, why.to_string());

@@ -122,7 +122,7 @@ impl<T> Calls<T> {
     ///
     /// When the message is no request, or the table is full.
     pub fn open(&mut self, origin: u64, request: &mut Message, state: T) -> Result<CallKey, NotOpened> {
-        let id = request.id().filter(|_| request.is_request()).ok_or(NotOpened::NoRequest)?;
+        let id = request.request_id().ok_or(NotOpened::NoRequest)?;
         if self.slots.len() >= self.limit {
             return Err(NotOpened::Full);
         }
@@ -303,7 +303,7 @@ impl<T> Calls<T> {
     /// The call that a request which this table rewrote belongs to.
     #[must_use]
     pub fn key_of(request: &Message) -> Option<CallKey> {
-        request.id().filter(|_| request.is_request()).and_then(|id| CallKey::from_id(&id))
+        request.request_id().and_then(|id| CallKey::from_id(&id))
     }
 
     fn slot(&self, key: CallKey) -> Option<&Slot<T>> {

@@ -91,7 +91,13 @@ impl Message {
         Self::unedited(text.freeze(), Kind::Error, envelope)
     }
 
-    /// The same of an error that stands there as JSON text, an object.
+    /// The error that answers this request.
+    #[must_use]
+    pub fn error_response(&self, error: &ErrorObject) -> Self {
+        Self::error_of(self.request_id().as_ref(), error)
+    }
+
+    /// The error that answers the request `id`, from JSON text, an object.
     ///
     /// # Errors
     ///
@@ -295,6 +301,20 @@ mod tests {
         let without = Message::error_of(None, &error(None)).to_bytes();
         for not_one in [&b"1},\"x\":{\"y\":2"[..], b"", b"1 2", b"{", b"\"\xff\""] {
             assert_eq!(Message::error_of(None, &error(Some(not_one))).to_bytes(), without);
+        }
+    }
+
+    #[test]
+    fn an_error_answers_a_request_under_its_id_and_nothing_else_under_any() {
+        let error = ErrorObject::new(crate::ErrorCode(-1), "m");
+        let id = RequestId::from("a");
+        let request = Message::request_of(&id, "m", None).unwrap();
+        assert_eq!(request.error_response(&error), Message::error_of(Some(&id), &error));
+        let notification = Message::notification_of("m", None).unwrap();
+        for other in
+            [notification, Message::result_of(&id, b"{}").unwrap(), Message::error_of(Some(&id), &error)]
+        {
+            assert_eq!(other.error_response(&error), Message::error_of(None, &error), "{other:?}");
         }
     }
 

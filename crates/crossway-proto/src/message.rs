@@ -127,6 +127,12 @@ impl Message {
         token(self.part(self.0.envelope.id))
     }
 
+    /// The id of a request, to which an answer is due; `None` for notifications and responses.
+    #[must_use]
+    pub fn request_id(&self) -> Option<RequestId> {
+        if self.is_request() { self.id() } else { None }
+    }
+
     /// The method of a request or a notification.
     #[must_use]
     pub fn method(&self) -> Option<Cow<'_, str>> {

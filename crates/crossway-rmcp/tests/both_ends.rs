@@ -114,7 +114,7 @@ struct Odd(&'static str);
 impl Connection for Odd {
     fn call(&self, call: Call) -> Reply {
         let Ask::Message(message) = call.ask else { return Reply::silent() };
-        let Some(id) = message.id().filter(|_| message.is_request()) else { return Reply::accepted() };
+        let Some(id) = message.request_id() else { return Reply::accepted() };
         let end = match message.is_method("initialize") {
             true => {
                 r#""result":{"protocolVersion":"2025-11-25","capabilities":{},"serverInfo":{"name":"odd","version":"1"}}"#

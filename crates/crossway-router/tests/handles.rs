@@ -31,7 +31,7 @@ impl Replica {
     /// Serves on `route`. Its server answers each call with `name` and what it has seen of the session before that.
     async fn new(name: &'static str, ring: &Arc<Keyring>, route: &str) -> Self {
         let upstream = Scripted::answering(move |message: &Message| {
-            let Some(id) = message.id().filter(|_| message.is_request()) else { return Vec::new() };
+            let Some(id) = message.request_id() else { return Vec::new() };
             let result = match message.is_method("initialize") {
                 true => {
                     json!({"protocolVersion": "2025-11-25", "capabilities": {}, "serverInfo": {"name": "s", "version": "1"}})

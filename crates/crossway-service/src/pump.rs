@@ -250,7 +250,7 @@ impl Pump {
         if let Some(version) = message.meta_version() {
             context.revision = Revision::parse(&version);
         }
-        let id = message.id().filter(|_| message.is_request());
+        let id = message.request_id();
         let opens = id.is_some() && message.is_method("initialize");
         let is_barrier = message.kind() == Kind::Notification && !is_urgent(&message);
         let reply = self.link.call(Call::message(message, context));

@@ -61,9 +61,7 @@ pub enum Step {
 }
 
 impl Call {
-    pub(super) fn new(request: Message, client: &Client) -> Self {
-        // Only requests become calls.
-        let id = request.id().unwrap_or_else(|| RequestId::from(0));
+    pub(super) fn new(request: Message, id: RequestId, client: &Client) -> Self {
         let asked = Asked::of(&request);
         Self {
             request,

@@ -281,7 +281,7 @@ impl Session {
             }
             _ => {
                 let stamped = self.client.stamp(without_task(message))?;
-                Ok(ClientAction::Call(Call::new(stamped, &self.client)))
+                Ok(ClientAction::Call(Call::new(stamped, id.clone(), &self.client)))
             }
         }
     }

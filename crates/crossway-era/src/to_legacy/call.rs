@@ -12,7 +12,7 @@ use super::url_elicitation::visits;
 use super::{ClientFeatures, MAY_ASK, identity, pong, refuse, results};
 use crate::content;
 use crate::limits::QUESTIONS;
-use crate::messages::{answer, error_for, error_of, is_change};
+use crate::messages::{answer, error_of, is_change};
 
 /// The member by which legacy servers announce the end of an elicitation. "Remove the `notifications/elicitation/complete` notification
 /// and the `elicitationId` field of URL mode elicitation requests" (2026-07-28, changelog).
@@ -75,14 +75,13 @@ pub enum Step {
 impl Call {
     pub(super) fn new(
         request: Message,
+        id: RequestId,
         revision: Revision,
         info: (Bytes, Bytes),
         asks: ClientFeatures,
         level: Option<Level>,
         has_tasks: bool,
     ) -> Self {
-        // Only requests become calls.
-        let id = request.id().unwrap_or_else(|| RequestId::from(0));
         let progress = request.progress_token();
         Self {
             request,
@@ -316,7 +315,7 @@ impl Question {
 #[must_use]
 pub fn unanswered(request: &Message) -> Message {
     let error = ErrorObject::new(ErrorCode::INTERNAL_ERROR, "the client did not answer in time");
-    error_for(request, &error)
+    request.error_response(&error)
 }
 
 /// A hash of the request's identity, with a random key: nobody outside can cause collisions.

@@ -20,9 +20,9 @@ pub struct Listener {
 }
 
 impl Listener {
-    /// Keeps of what the request asks for what the server has.
+    /// Keeps of what the request of this id asks for what the server has.
     #[must_use]
-    pub fn new(request: &Message, filter: SubscriptionFilter, session: &Session) -> Self {
+    pub fn new(id: RequestId, filter: SubscriptionFilter, session: &Session) -> Self {
         let mut uris: BTreeSet<String> = filter.uris.into_iter().collect();
         if !session.can("resources.subscribe") || uris.len() > crate::limits::SUBSCRIPTIONS {
             uris.clear();
@@ -30,8 +30,7 @@ impl Listener {
         // What is left out of the acknowledgment is not listened for.
         uris.retain(|uri| uri.len() <= crate::limits::SUBSCRIBED_URI);
         Self {
-            // Only requests are listened by.
-            id: request.id().unwrap_or_else(|| RequestId::from(0)),
+            id,
             tools: filter.tools && session.can("tools.listChanged"),
             prompts: filter.prompts && session.can("prompts.listChanged"),
             resources: filter.resources && session.can("resources.listChanged"),

@@ -37,7 +37,7 @@ pub use url_elicitation::url_elicitation_refused;
 use crate::capabilities::without_null;
 use crate::keys::{self, TASK};
 use crate::limits;
-use crate::messages::{answer, empty, error_for};
+use crate::messages::{answer, empty};
 
 /// The methods in whose course a server may send requests (2026-07-28, basic/patterns/mrtr, Supported Requests).
 pub const MAY_ASK: [&str; 3] = ["tools/call", "prompts/get", "resources/read"];
@@ -185,8 +185,12 @@ impl Session {
     ///
     /// # Errors
     ///
-    /// When the server can't get the request: its method is not a modern revision's, or it can't be read.
+    /// When the message is no request, or one that the server can't get: its method is not a modern revision's, or it can't be read.
     pub fn call(&self, request: &Message) -> Result<Call, ErrorObject> {
+        let Some(id) = request.request_id() else {
+            let why = "it is no request";
+            return Err(ErrorObject::of_call(ErrorCode::INVALID_REQUEST, why, Outcome::NotSent));
+        };
         let method = request.method().unwrap_or_default();
         if LEGACY_METHODS.contains(&method.as_ref()) || method.starts_with("tasks/") {
             let why = format!("revision {} has no {method}, or the server has not", Revision::V2026_07_28);
@@ -222,7 +226,7 @@ impl Session {
             .reread()
             .map_err(|error| ErrorObject::of_call(error.code(), error.to_string(), Outcome::NotSent))?;
         let info = (self.info.clone(), self.meta.clone());
-        Ok(Call::new(request, self.revision, info, asks, level, self.has_tasks()))
+        Ok(Call::new(request, id, self.revision, info, asks, level, self.has_tasks()))
     }
 
     /// A request whose answer shows that the server has read everything sent before it.
@@ -280,13 +284,16 @@ pub fn identity(request: &Message) -> Vec<u8> {
 #[must_use]
 pub fn refuse(request: &Message) -> Message {
     let error = ErrorObject::new(ErrorCode::METHOD_NOT_FOUND, "there is no client that could be asked");
-    error_for(request, &error)
+    request.error_response(&error)
 }
 
 /// The answer to the server's `ping`.
 #[must_use]
 pub fn pong(request: &Message) -> Message {
-    empty(&request.id().unwrap_or_else(|| RequestId::from(0)))
+    match request.request_id() {
+        Some(id) => empty(&id),
+        None => refuse(request),
+    }
 }
 
 #[expect(clippy::expect_used, reason = "all of its params are written here")]

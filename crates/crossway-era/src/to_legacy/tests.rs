@@ -94,6 +94,15 @@ fn a_tool_is_called_as_if_nobody_had_asked_for_a_task() {
 }
 
 #[test]
+fn what_is_no_request_is_no_call_and_its_answer_is_under_no_id_of_ours() {
+    let notification = message(r#"{"jsonrpc":"2.0","method":"tools/call","params":{"name":"n"}}"#);
+    assert_eq!(session().call(&notification).unwrap_err().code, ErrorCode::INVALID_REQUEST);
+    for answer in [pong(&notification), refuse(&notification), unanswered(&notification)] {
+        assert!(answer.error().is_some() && answer.id().is_none());
+    }
+}
+
+#[test]
 fn what_opens_no_session_says_why() {
     for (answer, why) in [
         (r#"{"jsonrpc":"2.0","id":0,"error":{"code":1,"message":"m"}}"#, "the server refuses a session: m"),
@@ -422,7 +431,8 @@ fn who_listens_hears_what_was_asked_for_under_the_own_id() {
     let request = message(
         r#"{"jsonrpc":"2.0","id":1.0,"method":"subscriptions/listen","params":{"notifications":{"toolsListChanged":true,"promptsListChanged":true,"resourceSubscriptions":["file:///a","file:///c/"]}}}"#,
     );
-    let listener = Listener::new(&request, SubscriptionFilter::of(&request).unwrap(), &session());
+    let listener =
+        Listener::new(request.id().unwrap(), SubscriptionFilter::of(&request).unwrap(), &session());
     assert_eq!(
         text(&listener.acknowledged().unwrap()),
         r#"{"jsonrpc":"2.0","method":"notifications/subscriptions/acknowledged","params":{"_meta":{"io.modelcontextprotocol/subscriptionId":1.0},"notifications":{"resourceSubscriptions":["file:///a","file:///c/"],"toolsListChanged":true}}}"#

@@ -5,7 +5,6 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::limits::QUESTIONS;
-use crate::messages::error_for;
 
 /// URLElicitationRequiredError (2025-11-25, client/elicitation). "Implementations of this protocol version **MUST NOT** emit
 /// these codes: [...] `-32042`" (2026-07-28, basic/index, Error Codes): there the client is asked by `input_required`.
@@ -79,5 +78,5 @@ pub fn url_elicitation_refused(second: &Message) -> Option<Message> {
         "the server does not answer before the user has been to the URL that it gave, which the user has not agreed to",
         Outcome::NotSent,
     );
-    Some(error_for(second, &error))
+    Some(second.error_response(&error))
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crossway_proto::{ErrorCode, ErrorObject, Kind, Message, Part, RequestId};
+use crossway_proto::{ErrorCode, ErrorObject, Kind, Message, Part};
 use crossway_seal::Keyring;
 use crossway_service::{Ask, Call, CallError, Closing, Connection, Link, Reason, Reply};
 use futures_util::StreamExt as _;
@@ -140,9 +140,7 @@ impl Owner {
 /// of a state that was used already.
 fn refused(request: &Message) -> Message {
     let why = "the requestState is not valid here: it was used, has expired, or is of another request";
-    let error = ErrorObject::new(ErrorCode::INVALID_PARAMS, why);
-    let id = request.id().unwrap_or_else(|| RequestId::from(0));
-    Message::error_of(Some(&id), &error)
+    request.error_response(&ErrorObject::new(ErrorCode::INVALID_PARAMS, why))
 }
 
 #[cfg(test)]

@@ -133,7 +133,7 @@ impl Session {
                 return Ok(());
             }
         };
-        Err((reason, message.id().filter(|_| message.is_request())))
+        Err((reason, message.request_id()))
     }
 
     /// Answers a request with an error, on the stream like every other answer, without calling the upstream.

@@ -54,7 +54,7 @@ impl<T: ToolSet> Connection for Tools<T> {
             Ask::Listen => return Reply::silent(),
             _ => return Reply::accepted(),
         };
-        let Some(id) = message.id().filter(|_| message.is_request()) else { return Reply::accepted() };
+        let Some(id) = message.request_id() else { return Reply::accepted() };
         let method = message.method().unwrap_or_default();
         match &*method {
             "server/discover" => answer(&id, &self.discover()),

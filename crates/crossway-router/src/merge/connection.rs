@@ -10,7 +10,7 @@ use crossway_service::{self as service, Ask, Call, CallError, Context, ErrorText
 use futures_util::StreamExt;
 use serde_json::value::RawValue;
 
-use super::lists::{NotFound, error_of};
+use super::lists::NotFound;
 use super::resources::{Owner, read_as};
 use super::splice::Named;
 use super::{Router, listening};
@@ -32,10 +32,10 @@ impl Connection {
 impl service::Connection for Connection {
     fn call(&self, call: Call) -> Reply {
         match call.ask {
-            Ask::Message(message) if message.is_request() => {
-                self.request(without_extensions(message), call.context)
-            }
-            Ask::Message(message) => self.notify(&message, &call.context),
+            Ask::Message(message) => match message.request_id() {
+                Some(id) => self.request(id, without_extensions(message), call.context),
+                None => self.notify(&message, &call.context),
+            },
             // Nothing is said on a modern connection that was not asked for.
             _ => Reply::silent(),
         }
@@ -43,12 +43,11 @@ impl service::Connection for Connection {
 }
 
 impl Connection {
-    fn request(&self, message: Message, context: Context) -> Reply {
+    fn request(&self, id: RequestId, message: Message, context: Context) -> Reply {
         let router = &self.0;
-        let id = id_of(&message);
         match message.method().as_deref() {
-            Some("tools/call") => self.named(ListKind::Tools, message, context),
-            Some("prompts/get") => self.named(ListKind::Prompts, message, context),
+            Some("tools/call") => self.named(ListKind::Tools, id, message, context),
+            Some("prompts/get") => self.named(ListKind::Prompts, id, message, context),
             Some("server/discover") if router.0.options.is_alone => {
                 let router = router.clone();
                 Reply::pending(async move {
@@ -60,23 +59,23 @@ impl Connection {
             Some("server/discover") => {
                 router.discovered(&id, &message, &context).map_or_else(Reply::accepted, Reply::once)
             }
-            Some("resources/read") => self.read(message, context),
-            Some("completion/complete") => self.complete(message, context),
-            Some("subscriptions/listen") => listening::listen(router.clone(), message, context),
+            Some("resources/read") => self.read(id, message, context),
+            Some("completion/complete") => self.complete(id, message, context),
+            Some("subscriptions/listen") => listening::listen(router.clone(), id, message, context),
             Some(method) => match ListKind::of(&message) {
                 Some(kind) => {
                     let router = router.clone();
-                    Reply::pending(async move { Reply::once(router.list(kind, &message, &context).await) })
+                    Reply::pending(
+                        async move { Reply::once(router.list(kind, &id, &message, &context).await) },
+                    )
                 }
                 None => {
                     let why = match router.0.options.is_alone {
                         true => format!("there is no {method} here"),
                         false => format!("several servers as one have no {method}; ask one of them alone"),
                     };
-                    Reply::once(error_of(
-                        &id,
-                        &ErrorObject::of_call(ErrorCode::METHOD_NOT_FOUND, why, Outcome::NotSent),
-                    ))
+                    let error = ErrorObject::of_call(ErrorCode::METHOD_NOT_FOUND, why, Outcome::NotSent);
+                    Reply::once(Message::error_of(Some(&id), &error))
                 }
             },
             None => Reply::accepted(),
@@ -84,7 +83,7 @@ impl Connection {
     }
 
     /// A request about something that has a name.
-    fn named(&self, kind: ListKind, mut message: Message, mut context: Context) -> Reply {
+    fn named(&self, kind: ListKind, id: RequestId, mut message: Message, mut context: Context) -> Reply {
         let router = &self.0;
         let exposed = message.name().unwrap_or_default();
         match router.find_admitted_now(kind, &exposed, &message, &mut context) {
@@ -94,7 +93,7 @@ impl Connection {
                 return router.call_for_content(member, message, context);
             }
             Err(NotFound::Unasked) => {}
-            Err(why) => return not_found(why, &message, what(kind), &exposed),
+            Err(why) => return not_found(why, &id, what(kind), &exposed),
         }
         let (router, exposed) = (router.clone(), exposed.into_owned());
         Reply::pending(async move {
@@ -103,22 +102,22 @@ impl Connection {
                     message.set_name(&name);
                     router.call_for_content(member, message, context)
                 }
-                Err(why) => not_found(why, &message, what(kind), &exposed),
+                Err(why) => not_found(why, &id, what(kind), &exposed),
             }
         })
     }
 
-    fn read(&self, mut message: Message, mut context: Context) -> Reply {
+    fn read(&self, id: RequestId, mut message: Message, mut context: Context) -> Reply {
         let router = self.0.clone();
         Reply::pending(async move {
             let uri = message.name().unwrap_or_default().into_owned();
             let owner = router.owner(&uri, &message, &context).await;
             let Owner { member, uri: own } = match router.or_missed(owner, &context) {
                 Ok(owner) => owner,
-                Err(why) => return not_found(why, &message, "resource", &uri),
+                Err(why) => return not_found(why, &id, "resource", &uri),
             };
             if !router.admits_in(&member, ListKind::Resources, &own, &message, &mut context) {
-                return Reply::once(unknown(&message, "resource", &uri));
+                return Reply::once(unknown(&id, "resource", &uri));
             }
             if own == uri {
                 return member.link.call(Call::message(message, context));
@@ -129,11 +128,11 @@ impl Connection {
         })
     }
 
-    fn complete(&self, mut message: Message, mut context: Context) -> Reply {
+    fn complete(&self, id: RequestId, mut message: Message, mut context: Context) -> Reply {
         let router = self.0.clone();
         Reply::pending(async move {
             let Some(about) = message.member(Part::Params, "ref").and_then(Named::read) else {
-                return Reply::once(unknown(&message, "prompt or resource", ""));
+                return Reply::once(unknown(&id, "prompt or resource", ""));
             };
             let (found, what) = match (about.name(), about.uri()) {
                 (Some(exposed), _) => {
@@ -156,13 +155,13 @@ impl Connection {
             };
             let (member, reference) = match found {
                 Ok(found) => found,
-                Err(why) => return not_found(why, &message, "prompt or resource", &what),
+                Err(why) => return not_found(why, &id, "prompt or resource", &what),
             };
             let edited = message.edit(Part::Params, &[], &[("ref", &reference)]);
             debug_assert!(edited.is_ok(), "it has been read as an object");
             match message.reread() {
                 Ok(message) => member.link.call(Call::message(message, context)),
-                Err(_) => Reply::once(unknown(&message, "prompt or resource", "")),
+                Err(_) => Reply::once(unknown(&id, "prompt or resource", "")),
             }
         })
     }
@@ -326,9 +325,9 @@ fn what(kind: ListKind) -> &'static str {
     }
 }
 
-fn not_found(why: NotFound, request: &Message, what: &str, name: &str) -> Reply {
+fn not_found(why: NotFound, id: &RequestId, what: &str, name: &str) -> Reply {
     match why {
-        NotFound::Untold(Some(failure)) => failure.to_reply(&id_of(request)),
+        NotFound::Untold(Some(failure)) => failure.to_reply(id),
         NotFound::Untold(None) => {
             let why = "it may be one of a server of which nothing is known yet";
             Reply::failed(CallError::not_sent(Reason::Unavailable(why.into())))
@@ -343,16 +342,15 @@ fn not_found(why: NotFound, request: &Message, what: &str, name: &str) -> Reply 
             );
             Reply::failed(CallError::not_sent(Reason::Unavailable(ErrorText::public(why))))
         }
-        NotFound::Unknown | NotFound::Unasked => Reply::once(unknown(request, what, name)),
+        NotFound::Unknown | NotFound::Unasked => Reply::once(unknown(id, what, name)),
     }
 }
 
-fn id_of(request: &Message) -> RequestId {
-    request.id().unwrap_or_else(|| RequestId::from(0))
-}
-
 /// The answer about what nobody has, as servers say it.
-fn unknown(request: &Message, what: &str, name: &str) -> Message {
+fn unknown(id: &RequestId, what: &str, name: &str) -> Message {
     let name: String = name.chars().take(QUOTED_NAME_CHARS).collect();
-    error_of(&id_of(request), &ErrorObject::new(ErrorCode::INVALID_PARAMS, format!("Unknown {what}: {name}")))
+    Message::error_of(
+        Some(id),
+        &ErrorObject::new(ErrorCode::INVALID_PARAMS, format!("Unknown {what}: {name}")),
+    )
 }

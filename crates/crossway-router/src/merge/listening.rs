@@ -17,9 +17,7 @@ use tokio::sync::broadcast::{self, error::RecvError};
 use tokio::time::{Sleep, sleep, timeout};
 
 use super::Router;
-use super::lists::error_of;
 use super::resources::Owner;
-
 use crate::access::{AccessTarget, CallerSet};
 use crate::jitter::somewhere_in;
 use crate::limits::{ACKNOWLEDGE_TIME, SIGHT_PACE, SIGHT_TIME, SUBSCRIBED};
@@ -37,12 +35,11 @@ fn kinds(filter: &SubscriptionFilter) -> impl Iterator<Item = ListKind> + use<> 
 
 /// Opens the client's subscription. Changes of lists come from the list caches; resources are subscribed to at each upstream that has
 /// them.
-pub(super) fn listen(router: Router, message: Message, context: Context) -> Reply {
+pub(super) fn listen(router: Router, id: RequestId, message: Message, context: Context) -> Reply {
     let changes = router.0.changed.subscribe();
-    let id = message.id().unwrap_or_else(|| RequestId::from(0));
     let filter = match SubscriptionFilter::of(&message) {
         Ok(filter) => filter,
-        Err(malformed) => return Reply::once(error_of(&id, &malformed)),
+        Err(malformed) => return Reply::once(Message::error_of(Some(&id), &malformed)),
     };
     Reply::pending(async move {
         let has_lists = kinds(&filter).next().is_some();

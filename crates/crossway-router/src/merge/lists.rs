@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crossway_era::keys;
 use crossway_era::to_legacy::ClientFeatures;
-use crossway_proto::{ErrorObject, Message, RequestId};
+use crossway_proto::{Message, RequestId};
 use crossway_service::Context;
 use foldhash::HashMap;
 use futures_util::future::join_all;
@@ -93,11 +93,16 @@ impl Seen {
 
 impl Router {
     /// The answer to a list's request.
-    pub(super) async fn list(&self, kind: ListKind, request: &Message, context: &Context) -> Message {
-        let id = request.id().unwrap_or_else(|| RequestId::from(0));
+    pub(super) async fn list(
+        &self,
+        kind: ListKind,
+        id: &RequestId,
+        request: &Message,
+        context: &Context,
+    ) -> Message {
         let page = match page_of(request) {
             Ok(page) => page,
-            Err(error) => return error_of(&id, &error),
+            Err(error) => return Message::error_of(Some(id), &error),
         };
         let seen = self.seen(request, context);
         let merged = self.merged_of(kind, &seen, request, context).await;
@@ -105,10 +110,10 @@ impl Router {
         match merged.pages.get(page) {
             Some(answer) => {
                 let mut answer = answer.clone();
-                answer.set_id(&id);
+                answer.set_id(id);
                 answer
             }
-            None => error_of(&id, &bad_cursor()),
+            None => Message::error_of(Some(id), &bad_cursor()),
         }
     }
 
@@ -446,8 +451,4 @@ impl Merged {
     pub(super) fn places(&self) -> impl Iterator<Item = (&str, &Place)> {
         self.places.iter().map(|(exposed, place)| (&**exposed, place))
     }
-}
-
-pub(super) fn error_of(id: &RequestId, error: &ErrorObject) -> Message {
-    Message::error_of(Some(id), error)
 }

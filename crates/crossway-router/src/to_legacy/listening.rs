@@ -5,26 +5,24 @@ use std::sync::Arc;
 
 use crossway_era::SubscriptionFilter;
 use crossway_era::to_legacy::{ClientFeatures, Listener};
-use crossway_proto::Message;
+use crossway_proto::{Message, RequestId};
 use crossway_service::{CallError, Context, Origin, Reply};
 use futures_util::future::{join, join_all};
 use tokio::sync::broadcast::{self, error::RecvError};
 use tokio::sync::watch;
 
-use super::error_for;
 use super::member::{Lease, Member};
 use super::pool::Pool;
-use super::reply::id_of;
 use super::sharers::Sharer;
 use crate::mailbox::{Found, Mailbox};
 
 /// Serves a client's subscription until the client cancels it or the session ends.
-pub(super) fn listen(pool: Arc<Pool>, message: Message, context: Context) -> Reply {
+pub(super) fn listen(pool: Arc<Pool>, id: RequestId, message: Message, context: Context) -> Reply {
     let filter = match SubscriptionFilter::of(&message) {
         Ok(filter) => filter,
-        Err(malformed) => return Reply::once(error_for(&message, malformed)),
+        Err(malformed) => return Reply::once(Message::error_of(Some(&id), &malformed)),
     };
-    let noted = Noted::new(Arc::clone(&pool), context.origin, &message);
+    let noted = Noted::new(Arc::clone(&pool), context.origin, id);
     Reply::pending(async move {
         match begin(&pool, &message, filter, &context, noted).await {
             Ok(listening) => Reply::stream(futures_util::stream::unfold(listening, |mut listening| async {
@@ -46,7 +44,7 @@ async fn begin(
     let mut lease = pool.lease_to_listen(pool.owner(message, &asks, context), &asks)?;
     let session = lease.member.open().await?;
     let (changes, death) = (lease.member.audience.changes(), lease.member.death());
-    let mut listener = Listener::new(message, filter, session);
+    let mut listener = Listener::new(noted.id.clone(), filter, session);
     let sharer = pool.options.sharers.of(context);
     let mut subscriptions = Subscriptions::new(pool, &lease.member, sharer, listener.uris());
     if !listener.uris().is_empty() {
@@ -158,13 +156,13 @@ impl Drop for Subscriptions {
 struct Noted {
     pool: Arc<Pool>,
     origin: Origin,
-    id: crossway_proto::RequestId,
+    id: RequestId,
     cell: Arc<Mailbox>,
 }
 
 impl Noted {
-    fn new(pool: Arc<Pool>, origin: Origin, message: &Message) -> Self {
-        let (id, cell) = (id_of(message), Arc::new(Mailbox::default()));
+    fn new(pool: Arc<Pool>, origin: Origin, id: RequestId) -> Self {
+        let cell = Arc::new(Mailbox::default());
         pool.note_call(origin, &id, &cell);
         Self { pool, origin, id, cell }
     }

@@ -40,7 +40,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use crossway_era::to_legacy::{self, MAY_ASK};
-use crossway_proto::{ErrorCode, ErrorObject, Kind, Message, Part, RequestId};
+use crossway_proto::{ErrorCode, ErrorObject, Message, Part, RequestId};
 use crossway_seal::Keyring;
 use crossway_service::{
     Ask, Call, CallError, Closing, Connection, Context, Link, Outcome, Reason, Reply, Scope, Upstream,
@@ -207,16 +207,17 @@ struct BackConnection(Arc<Pool>);
 impl Connection for BackConnection {
     fn call(&self, call: Call) -> Reply {
         match call.ask {
-            Ask::Message(message) => match message.kind() {
-                Kind::Request => self.request(message, call.context),
-                Kind::Notification if message.is_method("notifications/cancelled") => {
-                    if let Some(id) = message.cancelled_id() {
+            Ask::Message(message) => match message.request_id() {
+                Some(id) => self.request(id, message, call.context),
+                None => {
+                    // Modern clients send nothing else that a legacy session could be told.
+                    if message.is_method("notifications/cancelled")
+                        && let Some(id) = message.cancelled_id()
+                    {
                         self.0.cancel(call.context.origin, &id);
                     }
                     Reply::accepted()
                 }
-                // Modern clients send nothing else that a legacy session could be told.
-                _ => Reply::accepted(),
             },
             // Nothing is said on a modern connection that was not asked for.
             _ => Reply::silent(),
@@ -230,16 +231,16 @@ impl Connection for BackConnection {
 }
 
 impl BackConnection {
-    fn request(&self, message: Message, context: Context) -> Reply {
+    fn request(&self, id: RequestId, message: Message, context: Context) -> Reply {
         let pool = Arc::clone(&self.0);
         if let Err(refused) = to_legacy::check(&message) {
-            return Reply::once(error_for(&message, refused));
+            return Reply::once(Message::error_of(Some(&id), &refused));
         }
         if message.is_method("server/discover") {
-            return Reply::pending(async move { pool.discover(&message, &context).await });
+            return Reply::pending(async move { pool.discover(&id, &message, &context).await });
         }
         if message.is_method("subscriptions/listen") {
-            return listening::listen(pool, message, context);
+            return listening::listen(pool, id, message, context);
         }
         let may_ask = MAY_ASK.iter().any(|method| message.is_method(method));
         let state = || message.member(Part::Params, "requestState").filter(|state| *state != b"null");
@@ -256,19 +257,14 @@ impl BackConnection {
                 return Reply::once(refused);
             }
         }
-        Reply::stream(CallReply::new(pool, message, context))
+        Reply::stream(CallReply::new(pool, id, message, context))
     }
 }
 
 /// "Servers [...] **MUST** reject state that fails verification" (2026-07-28, basic/patterns/mrtr, Server Requirements).
 fn unknown_state(message: &Message) -> Message {
     let why = "the requestState is not valid here: it was used, has expired, or is of another request";
-    error_for(message, ErrorObject::new(ErrorCode::INVALID_PARAMS, why))
-}
-
-fn error_for(message: &Message, error: ErrorObject) -> Message {
-    let id = message.id().unwrap_or_else(|| RequestId::from(0));
-    Message::error_of(Some(&id), &error)
+    message.error_response(&ErrorObject::new(ErrorCode::INVALID_PARAMS, why))
 }
 
 /// A failure as those may see it whose session is not the one with the server: that theirs has ended would be wrong.

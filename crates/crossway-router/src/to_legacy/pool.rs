@@ -19,7 +19,7 @@ use super::member::{Lease, Member};
 use super::parked::Parked;
 use super::sharers::Sharer;
 use super::turns::{Turn, Turns};
-use super::{SharedBy, ToLegacyOptions, error_for};
+use super::{SharedBy, ToLegacyOptions};
 use crate::guard::group::part;
 use crate::limits::POOL_SWEEP;
 use crate::mailbox::Mailbox;
@@ -260,16 +260,20 @@ impl Pool {
         members.filter(|member| member.session().is_some() && !member.is_retired()).cloned().collect()
     }
 
-    pub(super) async fn discover(self: &Arc<Self>, message: &Message, context: &Context) -> Reply {
+    pub(super) async fn discover(
+        self: &Arc<Self>,
+        id: &RequestId,
+        message: &Message,
+        context: &Context,
+    ) -> Reply {
         let asks = ClientFeatures::of(message);
         let lease = match self.lease(self.owner(message, &asks, context), &asks) {
             Ok(lease) => lease,
             Err(error) => return Reply::failed(error),
         };
-        match (lease.member.open().await, message.id()) {
-            (Ok(session), Some(id)) => Reply::once(session.discovered(&id)),
-            (Err(error), _) => Reply::failed(error),
-            (Ok(_), None) => Reply::accepted(),
+        match lease.member.open().await {
+            Ok(session) => Reply::once(session.discovered(id)),
+            Err(error) => Reply::failed(error),
         }
     }
 
@@ -345,8 +349,8 @@ impl Pool {
     pub(super) fn no_room(call: &Call) -> Message {
         use crossway_proto::{ErrorCode, ErrorObject, Outcome};
         let why = "too many calls wait for their clients; try again soon";
-        let mut answer =
-            error_for(&call.request(), ErrorObject::of_call(ErrorCode::OVER_LIMIT, why, Outcome::Unknown));
+        let error = ErrorObject::of_call(ErrorCode::OVER_LIMIT, why, Outcome::Unknown);
+        let mut answer = call.request().error_response(&error);
         // The request is the server's, under an id of the pool's.
         answer.set_id(call.id());
         answer

@@ -11,7 +11,6 @@ use crossway_service::{CallError, Context, Outcome, Reason, Reply};
 use futures_core::Stream;
 use tokio::time::{Sleep, sleep};
 
-use super::error_for;
 use super::member::Lease;
 use super::parked::Parked;
 use super::pool::{Key, Owner, Pool};
@@ -24,6 +23,8 @@ use crate::mailbox::{Found, Mailbox};
 /// One call's reply.
 pub(super) struct CallReply {
     pool: Arc<Pool>,
+    /// The client's id of the call, by which it can be cancelled.
+    id: RequestId,
     message: Message,
     context: Context,
     owner: Owner,
@@ -72,11 +73,12 @@ type Next = ControlFlow<Option<Result<Message, CallError>>>;
 const LOOK: Next = ControlFlow::Continue(());
 
 impl CallReply {
-    pub(super) fn new(pool: Arc<Pool>, message: Message, context: Context) -> Self {
+    pub(super) fn new(pool: Arc<Pool>, id: RequestId, message: Message, context: Context) -> Self {
         let asks = ClientFeatures::of(&message);
         let owner = pool.owner(&message, &asks, &context);
         let mut reply = Self {
             pool,
+            id,
             message,
             context,
             owner,
@@ -89,9 +91,7 @@ impl CallReply {
             was_asked_before: false,
             was_lost: false,
         };
-        if let Some(id) = reply.message.id() {
-            reply.pool.note_call(reply.context.origin, &id, &reply.cell);
-        }
+        reply.pool.note_call(reply.context.origin, &reply.id, &reply.cell);
         reply.phase = reply.begin();
         reply
     }
@@ -99,9 +99,8 @@ impl CallReply {
     /// Resumes a call that has waited for its client.
     pub(super) fn again(pool: Arc<Pool>, parked: Parked, message: &Message, context: &Context) -> Self {
         let Parked { call, reply, lease, cell, owner, sharer, .. } = parked;
-        if let Some(id) = message.id() {
-            pool.note_call(context.origin, &id, &cell);
-        }
+        let id = call.id().clone();
+        pool.note_call(context.origin, &id, &cell);
         let (asks, is_sent) = (call.asks().clone(), reply.is_some());
         let phase = match is_sent {
             true => Phase::Running(Box::new(Running { call, reply, lease })),
@@ -109,6 +108,7 @@ impl CallReply {
         };
         Self {
             pool,
+            id,
             message: message.clone(),
             context: context.clone(),
             owner,
@@ -155,7 +155,8 @@ impl CallReply {
     /// Sends the call on an open session. Returns the error response for a call that cannot be sent.
     fn send(&mut self, lease: Lease) -> Result<Phase, Box<Message>> {
         let Some(session) = lease.member.session() else { return Ok(Phase::Over) };
-        let call = session.call(&self.message).map_err(|error| Box::new(error_for(&self.message, error)));
+        let call =
+            session.call(&self.message).map_err(|error| Box::new(Message::error_of(Some(&self.id), &error)));
         let mut call = call?;
         call.rename(&lease.member.next_id());
         let may_ask = call.may_ask();
@@ -238,9 +239,7 @@ impl CallReply {
 
     /// Unregisters the call, which may continue elsewhere.
     fn end(&mut self) -> Phase {
-        if let Some(id) = self.message.id() {
-            self.pool.forget_call(self.context.origin, &id, &self.cell);
-        }
+        self.pool.forget_call(self.context.origin, &self.id, &self.cell);
         std::mem::replace(&mut self.phase, Phase::Over)
     }
 
@@ -356,8 +355,9 @@ impl CallReply {
     fn heard(&mut self, message: Message) -> Next {
         let Phase::Running(running) = &mut self.phase else { return LOOK };
         running.lease.member.note_heard();
-        if message.is_request() && !running.call.may_ask() {
-            let id = id_of(&message);
+        if let Some(id) = message.request_id()
+            && !running.call.may_ask()
+        {
             return match running.lease.member.keep_for_later(message) {
                 Ok(()) => {
                     Held::add(&mut self.held, id);
@@ -442,9 +442,4 @@ fn was_missed(error: &CallError) -> bool {
         Outcome::Answered => *error.reason() == Reason::SessionEnded,
         Outcome::Unknown => false,
     }
-}
-
-/// The id of a message known to be a request.
-pub(super) fn id_of(message: &Message) -> RequestId {
-    message.id().unwrap_or_else(|| RequestId::from(0))
 }

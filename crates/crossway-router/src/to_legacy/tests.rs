@@ -1,5 +1,5 @@
 use bytes::Bytes;
-use crossway_proto::Limits;
+use crossway_proto::{Kind, Limits};
 use crossway_service::Outcome;
 use crossway_testkit::{Scripted, Server};
 use tokio::sync::mpsc::Receiver;

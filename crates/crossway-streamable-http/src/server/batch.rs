@@ -32,7 +32,7 @@ impl Stream for Batch {
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<Option<Self::Item>> {
         if let Some(message) = self.waiting.pop_front() {
-            let id = message.id().filter(|_| message.is_request());
+            let id = message.request_id();
             let admitted = match id {
                 Some(_) => RequestLimiter::admit_if_any(self.context.extensions.get()),
                 None => Ok(()),

@@ -67,7 +67,7 @@ impl Post {
     pub(crate) fn open(mut self, body: Bytes) -> Result<Exchange, Box<Refused>> {
         match Incoming::parse(body, &self.endpoint.limits.message) {
             Ok(Incoming::One(message)) => {
-                let id = message.id().filter(|_| message.is_request());
+                let id = message.request_id();
                 self.open_one(message).map_err(|mut refused| {
                     refused.id = id;
                     refused
@@ -113,9 +113,9 @@ impl Post {
         message: Message,
         admitted: Result<(), CallError>,
     ) -> Exchange {
-        let asked = match message.id() {
-            Some(id) if message.is_request() => Asked::request(id, RequestKind::Plain),
-            _ => Asked::Nothing,
+        let asked = match message.request_id() {
+            Some(id) => Asked::request(id, RequestKind::Plain),
+            None => Asked::Nothing,
         };
         let mut context = session.context();
         let control = self.equip(&mut context);

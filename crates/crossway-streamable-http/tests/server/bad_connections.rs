@@ -163,7 +163,7 @@ async fn beyond_the_most_connections_the_next_one_waits() {
 async fn a_connection_whose_answers_are_not_read_is_closed() {
     let result = format!(r#"{{"text":"{}"}}"#, "x".repeat(8 << 20));
     let upstream = crossway_testkit::Scripted::answering(move |message: &crossway_proto::Message| {
-        let Some(id) = message.id().filter(|_| message.is_request()) else { return Vec::new() };
+        let Some(id) = message.request_id() else { return Vec::new() };
         if message.is_method("initialize") {
             return vec![crate::support::initialize_result(&id.to_string(), "2025-11-25")];
         }

@@ -28,7 +28,7 @@ pub(crate) fn scripted(config: Config) -> (StreamableHttp, Connections) {
 /// An upstream that agrees to `version` and answers everything else with the method's name.
 pub(crate) fn echo(version: &'static str) -> Scripted {
     Scripted::answering(move |message: &Message| {
-        let Some(id) = message.id().filter(|_| message.is_request()) else { return Vec::new() };
+        let Some(id) = message.request_id() else { return Vec::new() };
         if message.is_method("initialize") {
             return vec![initialize_result(&id.to_string(), version)];
         }

@@ -138,7 +138,7 @@ fn streams(weather: &Weather, link: Link, mut context: Context) -> (ClientWay, m
 
 impl Streams {
     fn send(&mut self, message: Message) {
-        let id = message.id().filter(|_| message.is_request());
+        let id = message.request_id();
         let mut context = self.context.clone();
         if let Some(version) = message.meta_version() {
             // Each stateless request has an origin of its own.

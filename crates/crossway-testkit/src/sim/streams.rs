@@ -74,7 +74,7 @@ impl Streams {
         if let Some(error) = self.refuse() {
             return Reply::failed(error);
         }
-        let id = request.id().unwrap_or_else(|| RequestId::from(0));
+        let Some(id) = request.request_id() else { return Reply::accepted() };
         let is_modern = request.meta_version().is_some();
         let can_be_cancelled = !request.is_method("initialize");
         let (cancel, is_cancelled) = watch::channel(false);

@@ -91,7 +91,7 @@ async fn run(steps: Vec<Step>, options: GuardOptions) {
     let times = Mutex::new(Times::new());
     for step in steps {
         while let Ok(seen) = bench.seen.try_recv() {
-            if let Some(id) = seen.message.id().filter(|_| seen.message.is_request()) {
+            if let Some(id) = seen.message.request_id() {
                 *times.lock().unwrap().entry(id.as_u64().unwrap()).or_default() += 1;
                 served.push(seen);
             }
@@ -157,7 +157,7 @@ async fn run(steps: Vec<Step>, options: GuardOptions) {
         }
         clients.iter_mut().for_each(Client::poll);
         while let Ok(seen) = bench.seen.try_recv() {
-            if let Some(id) = seen.message.id().filter(|_| seen.message.is_request()) {
+            if let Some(id) = seen.message.request_id() {
                 *times.lock().unwrap().entry(id.as_u64().unwrap()).or_default() += 1;
                 served.push(seen);
             }

@@ -200,7 +200,7 @@ struct Forgotten {
 impl crossway_service::Connection for Forgotten {
     fn call(&self, call: Call) -> Reply {
         let crossway_service::Ask::Message(message) = call.ask else { return Reply::silent() };
-        let Some(id) = message.id().filter(|_| message.is_request()) else { return Reply::accepted() };
+        let Some(id) = message.request_id() else { return Reply::accepted() };
         if message.is_method("initialize") {
             return Reply::once(Message::result_of(&id, OPENED.as_bytes()).unwrap());
         }

@@ -14,7 +14,7 @@ pub fn upstream() -> Scripted {
 }
 
 fn answer(message: &Message) -> Vec<String> {
-    let Some(id) = message.id().filter(|_| message.is_request()) else { return Vec::new() };
+    let Some(id) = message.request_id() else { return Vec::new() };
     let result = |result: &str| format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{result}}}"#);
     let notification =
         |method: &str, params: &str| format!(r#"{{"jsonrpc":"2.0","method":"{method}","params":{params}}}"#);
