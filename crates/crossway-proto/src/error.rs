@@ -123,6 +123,12 @@ impl Outcome {
             Self::Answered => "answered with an error",
         }
     }
+
+    /// The outcome that [`as_str`](Self::as_str) says in these words; None for any others.
+    #[must_use]
+    pub fn parse(words: &str) -> Option<Self> {
+        [Self::NotSent, Self::Unknown, Self::Answered].into_iter().find(|outcome| outcome.as_str() == words)
+    }
 }
 
 impl ErrorObject {

@@ -6,7 +6,7 @@ use crate::edit::is_named;
 use crate::message::{Ambiguous, is_id, string, token};
 use crate::scan::{self, Capabilities, Span};
 use crate::text::Text;
-use crate::{Kind, Message, Part, RequestId};
+use crate::{Kind, Message, Part, RequestId, keys};
 
 /// A member whose place was noted when the message was read.
 #[derive(Clone, Copy)]
@@ -18,7 +18,6 @@ struct Known {
 }
 
 const REQUEST_STATE: &str = "requestState";
-const CLIENT_CAPABILITIES: &str = "io.modelcontextprotocol/clientCapabilities";
 
 /// What [`Message::has_rare_members`] asks about, in `params` and in a result.
 const RARE_IN_PARAMS: [&str; 3] = [REQUEST_STATE, "inputResponses", "task"];
@@ -101,16 +100,14 @@ impl Message {
     /// `_meta["io.modelcontextprotocol/protocolVersion"]`: the revision that a modern request is made in.
     #[must_use]
     pub fn meta_version(&self) -> Option<Cow<'_, str>> {
-        let name = "io.modelcontextprotocol/protocolVersion";
-        string(self.current(Known { span: self.0.envelope.meta_version, part: Part::Meta, name }))
+        string(self.current(self.in_meta(self.0.envelope.meta_version, keys::PROTOCOL_VERSION)))
     }
 
     /// `_meta["io.modelcontextprotocol/logLevel"]` of a request, as JSON text: from which level on a modern client wants log
     /// messages. None if it is null.
     #[must_use]
     pub fn log_level(&self) -> Option<&[u8]> {
-        let name = "io.modelcontextprotocol/logLevel";
-        let level = self.current(Known { span: self.0.envelope.log_level, part: Part::Meta, name });
+        let level = self.current(self.in_meta(self.0.envelope.log_level, keys::LOG_LEVEL));
         (!level.is_empty() && level != b"null").then_some(level)
     }
 
@@ -120,7 +117,9 @@ impl Message {
     pub fn says_client_capabilities(&self) -> bool {
         match self.0.edits.is_empty() {
             true => self.0.envelope.capabilities != Capabilities::Unsaid,
-            false => self.member(Part::Meta, CLIENT_CAPABILITIES).is_some_and(|said| said.starts_with(b"{")),
+            false => {
+                self.member(Part::Meta, keys::CLIENT_CAPABILITIES).is_some_and(|said| said.starts_with(b"{"))
+            }
         }
     }
 
@@ -130,8 +129,10 @@ impl Message {
     pub fn client_capabilities(&self) -> Option<&[u8]> {
         // Most say nothing, and are not walked through.
         let said = match self.0.envelope.capabilities {
-            Capabilities::Some => self.member(Part::Meta, CLIENT_CAPABILITIES),
-            Capabilities::Unsaid | Capabilities::None => self.put_member(Part::Meta, CLIENT_CAPABILITIES),
+            Capabilities::Some => self.member(Part::Meta, keys::CLIENT_CAPABILITIES),
+            Capabilities::Unsaid | Capabilities::None => {
+                self.put_member(Part::Meta, keys::CLIENT_CAPABILITIES)
+            }
         };
         said.filter(|said| *said != b"{}")
     }
@@ -187,8 +188,11 @@ impl Message {
     }
 
     fn subscription(&self) -> Known {
-        let name = "io.modelcontextprotocol/subscriptionId";
-        Known { span: self.0.envelope.subscription_id, part: Part::Meta, name }
+        self.in_meta(self.0.envelope.subscription_id, keys::SUBSCRIPTION_ID)
+    }
+
+    fn in_meta(&self, span: Span, name: &'static str) -> Known {
+        Known { span, part: Part::Meta, name }
     }
 
     fn in_params(&self, span: Span, name: &'static str) -> Known {

@@ -7,6 +7,7 @@ mod edit;
 mod error;
 pub mod http_rules;
 mod id;
+pub mod keys;
 mod known;
 mod limits;
 pub mod line;

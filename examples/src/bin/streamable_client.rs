@@ -2,15 +2,15 @@
 
 #![expect(clippy::print_stdout, reason = "that is what an example is for")]
 
-use crossway::proto::{Message, RequestId, Stamp};
+use crossway::proto::{Message, RequestId, Stamp, keys};
 use crossway::router::{ToLegacy, ToLegacyOptions};
 use crossway::service::{Call, Context, Link, Origin, Scope, Upstream};
 use crossway::streamable_http::client::{Era, Options, StreamableHttpUpstream, Verdict};
 use crossway_examples::{Shouting, served};
 
-const VERSION: (&str, &[u8]) = ("io.modelcontextprotocol/protocolVersion", br#""2026-07-28""#);
-const INFO: (&str, &[u8]) = ("io.modelcontextprotocol/clientInfo", br#"{"name":"example","version":"1"}"#);
-const CAPABILITIES: (&str, &[u8]) = ("io.modelcontextprotocol/clientCapabilities", b"{}");
+const VERSION: (&str, &[u8]) = (keys::PROTOCOL_VERSION, br#""2026-07-28""#);
+const INFO: (&str, &[u8]) = (keys::CLIENT_INFO, br#"{"name":"example","version":"1"}"#);
+const CAPABILITIES: (&str, &[u8]) = (keys::CLIENT_CAPABILITIES, b"{}");
 const INITIALIZE: &str =
     r#"{"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{"name":"example","version":"1"}}"#;
 

@@ -66,6 +66,9 @@ use crate::messages::{empty, error_of};
 /// The revision of the requests made for the client.
 pub const SPOKEN: Revision = Revision::V2026_07_28;
 
+/// The member of a 2025-11-25 request's params that asks for a task instead of a result.
+pub(crate) const TASK: &str = "task";
+
 /// The level from which a client gets log messages without asking for them: JSON text.
 const UNASKED_LEVEL: &[u8] = br#""info""#;
 
@@ -365,10 +368,10 @@ impl Asked {
 fn without_task(mut request: Message) -> Message {
     if request.is_method("tools/call")
         && request.has_rare_members()
-        && request.member(Part::Params, keys::TASK).is_some()
+        && request.member(Part::Params, TASK).is_some()
     {
         // Params that can't be edited can't be stamped either; that step reports the error.
-        let edited = request.edit(Part::Params, &[keys::TASK], &[]);
+        let edited = request.edit(Part::Params, &[TASK], &[]);
         if let (Ok(()), Ok(reread)) = (edited, request.clone().reread()) {
             return reread;
         }

@@ -35,7 +35,8 @@ pub use listener::{Listener, below};
 pub use url_elicitation::url_elicitation_refused;
 
 use crate::capabilities::without_null;
-use crate::keys::{self, TASK};
+use crate::from_legacy::TASK;
+use crate::keys;
 use crate::limits;
 use crate::messages::{answer, empty};
 

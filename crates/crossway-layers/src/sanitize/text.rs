@@ -3,6 +3,8 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
+use crossway_proto::keys;
+
 /// The maximum lengths of texts, in characters.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Bounds {
@@ -13,7 +15,7 @@ pub(crate) struct Bounds {
 }
 
 /// The members, of results and of their `_meta`, that have a server's name and version.
-const SERVER_INFO: [&[u8]; 2] = [b"serverInfo", b"io.modelcontextprotocol/serverInfo"];
+const SERVER_INFO: [&[u8]; 2] = [b"serverInfo", keys::SERVER_INFO.as_bytes()];
 
 /// Replaces the cut part of a text.
 const CUT: &str = "…";

@@ -3,7 +3,7 @@
 use std::pin::Pin;
 use std::sync::Arc;
 
-use crossway_proto::{ErrorCode, ErrorObject, Message, Outcome, Part, RequestId, Revision};
+use crossway_proto::{ErrorCode, ErrorObject, Message, Outcome, Part, RequestId, Revision, keys};
 use crossway_service::{Ask, Call, CallError, Connection, Context, ErrorText, Reason, Reply};
 use futures_util::StreamExt;
 use futures_util::future::ready;
@@ -89,7 +89,7 @@ impl<T: ToolSet> Tools<T> {
             "capabilities": { "tools": tools },
             "ttlMs": limits::LIST_HOLDS.as_millis() as u64,
             "cacheScope": "public",
-            "_meta": { "io.modelcontextprotocol/serverInfo": description.server_info() },
+            "_meta": { keys::SERVER_INFO: description.server_info() },
         });
         if let Some(instructions) = description.instructions {
             result["instructions"] = instructions.into();
@@ -121,7 +121,7 @@ impl<T: ToolSet> Tools<T> {
         if end < all.len() {
             result.push_str(&format!(r#","nextCursor":"{end}""#));
         }
-        let meta = json!({ "io.modelcontextprotocol/serverInfo": description.server_info() });
+        let meta = json!({ keys::SERVER_INFO: description.server_info() });
         let ttl = limits::LIST_HOLDS.as_millis();
         result.push_str(&format!(r#","ttlMs":{ttl},"cacheScope":"public","_meta":{meta}}}"#));
         answer(id, result.as_bytes())
@@ -165,7 +165,7 @@ impl Description {
 fn listen(id: RequestId, changes: Option<watch::Receiver<u64>>) -> Reply {
     let subscription = String::from_utf8_lossy(id.as_json()).into_owned();
     let notification = move |method: &str, rest: &str| {
-        let meta = format!(r#""_meta":{{"io.modelcontextprotocol/subscriptionId":{subscription}}}"#);
+        let meta = format!(r#""_meta":{{"{}":{subscription}}}"#, keys::SUBSCRIPTION_ID);
         Message::notification_of(method, Some(format!("{{{meta}{rest}}}").as_bytes())).ok()
     };
     let taken = if changes.is_some() {

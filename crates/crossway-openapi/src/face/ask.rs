@@ -5,7 +5,7 @@ use std::pin::pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
-use crossway_proto::{ErrorCode, Kind, Message, Part, RequestId, Revision};
+use crossway_proto::{ErrorCode, Kind, Message, Part, RequestId, Revision, keys};
 use crossway_service::{Call, CallError, Context, Extensions, Limits, Link, Origin, Outcome, Reason};
 use futures_util::future::{Either, select};
 use http::StatusCode;
@@ -15,7 +15,7 @@ use serde_json::value::RawValue;
 use tokio::sync::watch;
 
 use super::limits::{LIST_BYTES, LIST_PAGES};
-use super::problem::{self, Problem};
+use super::problem::Problem;
 
 /// A link to the upstream, with the `_meta` of the requests on it.
 pub(crate) struct Asker {
@@ -29,9 +29,9 @@ pub(crate) struct Asker {
 impl Asker {
     pub(crate) fn new(link: Link) -> Self {
         let meta = json!({
-            "io.modelcontextprotocol/protocolVersion": Revision::V2026_07_28.as_str(),
-            "io.modelcontextprotocol/clientInfo": { "name": "crossway-openapi", "version": env!("CARGO_PKG_VERSION") },
-            "io.modelcontextprotocol/clientCapabilities": {},
+            keys::PROTOCOL_VERSION: Revision::V2026_07_28.as_str(),
+            keys::CLIENT_INFO: { "name": "crossway-openapi", "version": env!("CARGO_PKG_VERSION") },
+            keys::CLIENT_CAPABILITIES: {},
         });
         Self { link, meta: meta.to_string(), next: AtomicU64::new(1), is_closed: watch::Sender::new(false) }
     }
@@ -162,7 +162,7 @@ impl Introduction {
             meta: HashMap<String, Box<RawValue>>,
         }
         let said: Discovered = serde_json::from_slice(result).unwrap_or_default();
-        let server = said.meta.get("io.modelcontextprotocol/serverInfo");
+        let server = said.meta.get(keys::SERVER_INFO);
         let server = server.and_then(|server| serde_json::from_str(server.get()).ok());
         Self { instructions: said.instructions, server: server.unwrap_or_default() }
     }
@@ -214,7 +214,7 @@ fn answered(error: &Message) -> Problem {
     let (outcome, after) = told.map_or((None, None), |data| (data.outcome, data.retry_after));
     let is_ours =
         [ErrorCode::NOT_SENT, ErrorCode::OUTCOME_UNKNOWN, ErrorCode::OVER_LIMIT].contains(&ErrorCode(code));
-    let outcome = outcome.filter(|_| is_ours).and_then(|outcome| problem::outcome(&outcome));
+    let outcome = outcome.filter(|_| is_ours).and_then(|outcome| Outcome::parse(&outcome));
     let after = match status {
         StatusCode::TOO_MANY_REQUESTS => Some(after.unwrap_or(super::limits::RETRY_AFTER)),
         _ => after,

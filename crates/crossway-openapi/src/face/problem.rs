@@ -98,7 +98,7 @@ impl Problem {
 
     pub(crate) fn with_outcome(mut self, outcome: Outcome) -> Self {
         if let Detail::Message(message) = &mut self.detail {
-            message.outcome = Some(told(outcome));
+            message.outcome = Some(outcome.as_str());
         }
         self
     }
@@ -151,21 +151,6 @@ impl Problem {
             }
         }
         response
-    }
-}
-
-/// The outcome that is told in these words.
-pub(crate) fn outcome(words: &str) -> Option<Outcome> {
-    [Outcome::NotSent, Outcome::Unknown, Outcome::Answered]
-        .into_iter()
-        .find(|outcome| told(*outcome) == words)
-}
-
-fn told(outcome: Outcome) -> &'static str {
-    match outcome {
-        Outcome::NotSent => "not sent",
-        Outcome::Unknown => "sent, unknown",
-        Outcome::Answered => "answered with an error",
     }
 }
 

@@ -94,7 +94,7 @@ fn step() -> impl Strategy<Value = Step> {
         (VERSION, vec![r#""2026-07-28""#]),
         (LEVEL, vec![r#""info""#]),
         (SUBSCRIPTION, vec!["9"]),
-        (CLIENT_CAPABILITIES, vec!["{}", r#"{"roots":{}}"#]),
+        (keys::CLIENT_CAPABILITIES, vec!["{}", r#"{"roots":{}}"#]),
     ];
     let edit = |part: Part, values: Vec<(&'static str, Vec<&'static str>)>| {
         let names: Vec<_> = values.iter().map(|(name, _)| *name).collect();

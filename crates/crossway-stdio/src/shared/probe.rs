@@ -5,7 +5,7 @@
 //! give, means modern; "any other error", or no answer "within a reasonable timeout", means legacy.
 
 use bytes::Bytes;
-use crossway_proto::{ErrorCode, Kind, Limits, Message, Revision};
+use crossway_proto::{ErrorCode, Kind, Limits, Message, Revision, keys};
 use crossway_service::{Call, CallError, Context, Link, Origin, Reply};
 use serde::Deserialize;
 
@@ -15,9 +15,9 @@ use crate::Era;
 pub(super) fn discover(link: &Link) -> Reply {
     let params = serde_json::json!({
         "_meta": {
-            "io.modelcontextprotocol/protocolVersion": Revision::LATEST.as_str(),
-            "io.modelcontextprotocol/clientInfo": client_info(),
-            "io.modelcontextprotocol/clientCapabilities": {},
+            keys::PROTOCOL_VERSION: Revision::LATEST.as_str(),
+            keys::CLIENT_INFO: client_info(),
+            keys::CLIENT_CAPABILITIES: {},
         }
     });
     ask(link, "server/discover", &params)

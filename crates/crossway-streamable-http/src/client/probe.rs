@@ -4,7 +4,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crossway_proto::{ErrorCode, Kind, Message, RequestId, Revision};
+use crossway_proto::{ErrorCode, Kind, Message, RequestId, Revision, keys};
 use crossway_service::{CallError, ErrorText, Reason, Scope};
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use serde::Deserialize;
@@ -98,7 +98,10 @@ impl Prober {
     async fn discover(&self) -> Result<Option<Vec<String>>, ProbeError> {
         let version = Revision::LATEST.as_str();
         let params = format!(
-            r#"{{"_meta":{{"io.modelcontextprotocol/protocolVersion":"{version}","io.modelcontextprotocol/clientInfo":{CLIENT_INFO},"io.modelcontextprotocol/clientCapabilities":{{}}}}}}"#
+            r#"{{"_meta":{{"{}":"{version}","{}":{CLIENT_INFO},"{}":{{}}}}}}"#,
+            keys::PROTOCOL_VERSION,
+            keys::CLIENT_INFO,
+            keys::CLIENT_CAPABILITIES,
         );
         let version = Some(HeaderValue::from_static(version));
         let probed = match self.ask("server/discover", &params, version, limits::PROBE).await {

@@ -12,6 +12,3 @@ pub const LOG_LEVEL: &str = "io.modelcontextprotocol/logLevel";
 pub const SERVER_INFO: &str = "io.modelcontextprotocol/serverInfo";
 /// The `subscriptions/listen` request to which a notification belongs.
 pub const SUBSCRIPTION_ID: &str = "io.modelcontextprotocol/subscriptionId";
-
-/// The member of a 2025-11-25 request's params that asks for a task instead of a result.
-pub(crate) const TASK: &str = "task";
