@@ -76,6 +76,8 @@ impl ClientLimits {
     pub(crate) const TCP_KEEP_ALIVE: Duration = Duration::from_secs(60);
     pub(crate) const TCP_KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(10);
     pub(crate) const TCP_KEEP_ALIVE_RETRIES: u32 = 3;
+    /// The longest time that a server may tell us to wait: an hour.
+    pub(crate) const RETRY_ASKED_MAX: Duration = Duration::from_secs(3600);
     /// How often overdue POSTs are looked for: 1 s, which is fine enough for their bounds.
     pub(crate) const TICK: Duration = Duration::from_secs(1);
 }

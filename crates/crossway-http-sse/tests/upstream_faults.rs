@@ -277,6 +277,18 @@ async fn a_refused_post_fails_its_call_with_the_right_outcome() {
 }
 
 #[tokio::test]
+async fn a_server_may_say_how_long_to_wait_in_seconds_or_by_a_date_and_up_to_an_hour() {
+    let mut session = session().await;
+    for after in ["999999999", "Fri, 31 Dec 9999 23:59:59 GMT"] {
+        let reply = call(&session.link, PING);
+        session.posts.next().await.refuse(&format!("429 Slow\r\nRetry-After: {after}"), "");
+        let refused = "Answered: the MCP server refused the call with HTTP status 429; try again in 3600 s";
+        assert_eq!(only(reply).await, refused, "{after}");
+    }
+    session.serves_on().await;
+}
+
+#[tokio::test]
 async fn a_json_rpc_error_in_a_refusal_is_the_answer() {
     let mut session = session().await;
     for is_own in [true, false] {

@@ -1,13 +1,14 @@
 //! Sends one message by POST.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
+use crossway_proto::http_rules;
 use crossway_proto::http_rules::content_encoding::coding;
 use crossway_proto::http_rules::content_type::BodyKind;
 use crossway_proto::{Incoming, Kind, Message};
 use crossway_service::{CallError, ErrorText, Reason, with_causes};
-use http::header::{LOCATION, RETRY_AFTER};
+use http::header::LOCATION;
 use http::{HeaderMap, Method, Request, Response, StatusCode, Uri};
 use http_body_util::Full;
 use hyper::body::Incoming as Body;
@@ -154,9 +155,9 @@ fn refusal(response: &Response<Body>) -> CallError {
     if is_refused { CallError::answered(reason) } else { CallError::unknown(reason) }
 }
 
+/// `Retry-After`, up to an hour.
 pub(super) fn retry_after(response: &Response<Body>) -> Option<Duration> {
-    let seconds = response.headers().get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
-    Some(Duration::from_secs(seconds))
+    http_rules::retry_after(response.headers(), SystemTime::now(), ClientLimits::RETRY_ASKED_MAX)
 }
 
 /// Whether a JSON-RPC error in a refusal answers this message.

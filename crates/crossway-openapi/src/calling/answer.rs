@@ -1,9 +1,10 @@
 //! Converts an HTTP response into a tool result.
 
 use std::borrow::Cow;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use crossway_proto::http_rules::content_encoding::coding;
+use crossway_proto::http_rules::retry_after;
 use crossway_service::{CallError, ErrorText, Outcome, Reason};
 use http::{HeaderMap, header};
 use serde_json::value::RawValue;
@@ -142,7 +143,7 @@ fn latin(byte: u8) -> char {
 /// | 408, 504 | a failed call, *unknown* |
 /// | all others | a result with `isError`, the status, and the beginning of the body |
 pub(crate) fn refusal_of(answer: &Incoming) -> Result<ToolResult, CallError> {
-    let retry_after = retry_after(&answer.headers);
+    let retry_after = retry_after(&answer.headers, SystemTime::now(), limits::RETRY_ASKED_MAX);
     let status = answer.status.as_u16();
     let outcome = match status {
         401 | 407 | 429 | 503 => Outcome::Answered,
@@ -205,16 +206,4 @@ pub(crate) fn kind(mime: &str) -> BodyKind {
 fn note(mime: &str, bytes: usize) -> String {
     let mime = if mime.is_empty() { "an unknown type" } else { mime };
     format!("the answer is {mime}, {bytes} bytes, which can't be shown here")
-}
-
-/// `Retry-After` (RFC 9110, section 10.2.3): seconds, or a date.
-fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    let value = headers.get(header::RETRY_AFTER)?.to_str().ok()?.trim();
-    let after = match value.parse() {
-        Ok(seconds) => Duration::from_secs(seconds),
-        Err(_) => {
-            httpdate::parse_http_date(value).ok()?.duration_since(SystemTime::now()).unwrap_or_default()
-        }
-    };
-    Some(after.min(limits::RETRY_ASKED_MAX))
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
+use crossway_proto::http_rules;
 use crossway_proto::http_rules::content_encoding::coding;
 use crossway_proto::http_rules::content_type::BodyKind;
 use crossway_proto::sse::SseDecoder;
@@ -218,16 +219,9 @@ pub(super) fn code_of(error: &Message) -> Option<ErrorCode> {
     serde_json::from_slice::<Code>(error.error()?).ok().map(|error| ErrorCode(error.code))
 }
 
-/// `Retry-After`: seconds, or a date.
+/// `Retry-After`, up to an hour.
 pub(super) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    let value = headers.get(header::RETRY_AFTER)?.to_str().ok()?.trim();
-    let after = match value.parse() {
-        Ok(seconds) => Duration::from_secs(seconds),
-        Err(_) => {
-            httpdate::parse_http_date(value).ok()?.duration_since(SystemTime::now()).unwrap_or_default()
-        }
-    };
-    Some(after.min(limits::RETRY_ASKED_MAX))
+    http_rules::retry_after(headers, SystemTime::now(), limits::RETRY_ASKED_MAX)
 }
 
 /// A body that could not be read. The request was sent, and may have had its effect.
@@ -300,15 +294,5 @@ mod tests {
         ] {
             assert_eq!(to_answer(message(text), &RequestId::from(1)), Err(Box::new(message(text))));
         }
-    }
-
-    #[test]
-    fn retry_after_is_read_in_both_its_forms() {
-        let read =
-            |value: &str| retry_after(&HeaderMap::from_iter([(header::RETRY_AFTER, value.parse().unwrap())]));
-        assert_eq!(read("7"), Some(Duration::from_secs(7)));
-        assert_eq!(read("999999999"), Some(limits::RETRY_ASKED_MAX));
-        assert_eq!(read("Sun, 06 Nov 1994 08:49:37 GMT"), Some(Duration::ZERO));
-        assert_eq!(read("soon"), None);
     }
 }
