@@ -17,20 +17,20 @@ use super::current_policy::{CurrentPolicy, PolicySnapshot};
 use crate::config::file::ScopeFile;
 use crate::metrics::Metrics;
 
-/// Why a name is denied that its upstream does not list: where others of its names are denied, disabled or counted, or what is called has to
-/// be in a document.
+/// The upstream does not list the name. That denies it where other names of the upstream are denied, disabled or counted, and where the
+/// OpenAPI document has to list what is called.
 const UNLISTED: &str = "it is not listed";
 
-/// Why a name is denied that no upstream has for the caller.
+/// No upstream has the name for this caller.
 const NOBODYS: &str = "no upstream has it";
 
-/// Why a call is denied whose arguments are there twice: its upstream might act by others than those that were decided about.
+/// The arguments are there twice, so the upstream might act by others than those that were judged.
 const AMBIGUOUS: &str = "its arguments can be read in two ways";
 
-/// Why a call is denied of one who belongs to no tenant any more.
+/// The caller belongs to no tenant any more.
 const NO_TENANT: &str = "no tenant's rule matches";
 
-/// Lets callers see and call what the policy that holds now grants them.
+/// Lets callers see and call what the policy in force grants them.
 pub(crate) struct PolicyAccess {
     current: CurrentPolicy,
     /// Whether the router knows upstreams by the prefixes of their tools, rather than by name.
@@ -44,12 +44,12 @@ impl PolicyAccess {
         Self { current, is_by_prefix: false, metrics }
     }
 
-    /// For a router that knows upstreams by what the names of their tools begin with.
+    /// For a router that knows upstreams by the prefixes of their tools.
     pub(crate) fn by_prefix(current: CurrentPolicy, metrics: Metrics) -> Self {
         Self { current, is_by_prefix: true, metrics }
     }
 
-    /// What the policy calls an upstream; nothing, if it is not there any more.
+    /// The policy's name of an upstream; empty if the upstream is gone.
     fn name<'a>(&self, snapshot: &'a PolicySnapshot, known_as: &'a str) -> &'a str {
         match self.is_by_prefix {
             true => snapshot.by_prefix.get(known_as).map_or("", String::as_str),
@@ -57,9 +57,9 @@ impl PolicyAccess {
         }
     }
 
-    /// Whether tools of an upstream are disabled, or counted for the caller, by name.
+    /// Whether the upstream has tools that are disabled by name, or counted by name for this caller.
     fn names_tools(&self, snapshot: &PolicySnapshot, actor: &Actor, known_as: &str) -> bool {
-        // Few configs have such, and then the name need not be looked up.
+        // Few configs do so. With the others, the name need not be looked up.
         if snapshot.disabled_tools.is_empty() && !snapshot.actors.policy().has_quotas_of_tools() {
             return false;
         }
@@ -67,7 +67,7 @@ impl PolicyAccess {
         snapshot.disabled_tools.contains_key(upstream) || actor.rights().counts_tools(upstream)
     }
 
-    /// What the caller may do now. A stream that was opened under an older policy is under the new one too.
+    /// The caller's rights under the policy in force, which also holds for streams that were opened under an older one.
     fn actor<'a>(snapshot: &PolicySnapshot, context: &'a Context) -> Option<Cow<'a, Actor>> {
         let actor = context.extensions.get::<Actor>()?;
         if actor.generation() == snapshot.actors.generation() {
@@ -83,8 +83,8 @@ impl Access for PolicyAccess {
             .map_or(CallerSet::Nobody, |actor| CallerSet::Key(actor.view().clone()))
     }
 
-    /// The user, not the view of the rights: several users may share a view, and a reload may give a user another view even where only
-    /// the rules of other tenants have changed.
+    /// The key of the user, not of the view: several users may share a view, and a reload may give a user another view even if only the
+    /// rules of other tenants have changed.
     fn instructions_group(&self, context: &Context) -> CallerSet {
         Self::actor(&self.current.get(), context)
             .map_or(CallerSet::Nobody, |actor| CallerSet::Key(actor.user().clone()))
@@ -111,7 +111,7 @@ impl Access for PolicyAccess {
         let Some(actor) = Self::actor(&snapshot, context) else { return false };
         match thing.item {
             Some(_) => actor.rights().lists(&item),
-            // What is not an item of a list is asked about as a call is decided.
+            // What is in no list is judged as a call is.
             None => actor.rights().decide(&item, None).is_ok(),
         }
     }
@@ -128,7 +128,7 @@ impl Access for PolicyAccess {
         let snapshot = self.current.get();
         let actor = Self::actor(&snapshot, context)?;
         let beginnings = actor.rights().beginnings(self.name(&snapshot, upstream), kind_of(kind));
-        // Where one is of all names, the others say nothing.
+        // An empty prefix matches all names, so the others don't restrict anything.
         beginnings.map(|text| (!text.is_empty()).then(|| text.to_owned())).collect()
     }
 
@@ -159,14 +159,15 @@ impl Access for PolicyAccess {
         let arguments = arguments.and_then(|json| std::str::from_utf8(json).ok());
         let wanted = item(upstream, thing, snapshot.looks_at_hints);
         let decided = actor.rights().decide(&wanted, arguments);
-        // What is not listed may be another spelling of what is denied, disabled or counted, to an upstream that does not mind the difference.
+        // A name that is not listed may be another spelling of one that is denied, disabled or counted, if the upstream ignores the
+        // difference.
         let is_named = matches!(thing.kind, ListKind::Tools | ListKind::Prompts);
         let is_unlisted = context.extensions.get::<Unlisted>().is_some()
             || is_named
                 && thing.item.is_none()
                 && (actor.rights().denies_some(upstream, wanted.kind)
                     || wanted.kind == Kind::Tool && self.names_tools(&snapshot, &actor, thing.upstream));
-        // Nothing is decided of what may be allowed once it is known what the upstream lists: the call fails for want of the list.
+        // A call that the missing list might allow is not denied. It fails because the list is missing.
         let may_be_allowed = || {
             let best = wanted.with_hints(Hints { read_only: Some(true) });
             actor.rights().decide(&best, arguments).is_ok()
@@ -194,7 +195,7 @@ impl Access for PolicyAccess {
                         note.decided(Decision::Allowed, Some(rule));
                     }
                 });
-                // What stands behind has to see the rights that it was decided by.
+                // The layers behind have to see the rights that the decision was made by.
                 if let Cow::Owned(newer) = actor {
                     context.extensions.insert(newer);
                 }
@@ -218,7 +219,7 @@ impl Access for PolicyAccess {
         }
     }
 
-    /// Those who ask as they are known now: nobody is taken for who they were, and no policy is kept that holds no more.
+    /// The caller with the rights of now: requests in the background use no outdated rights, and keep no old policy in memory.
     fn background_context(&self, context: &Context) -> Option<Context> {
         let mut lasting = Context::new(context.origin, context.revision);
         lasting.extensions.insert(Self::actor(&self.current.get(), context)?.into_owned());
@@ -234,7 +235,7 @@ impl Access for PolicyAccess {
     }
 }
 
-/// Those who are told the same by an upstream of a scope.
+/// The callers to whom an upstream with this scope shows the same.
 fn caller_set(scope: ScopeFile, actor: &Actor) -> CallerSet {
     match scope {
         ScopeFile::Shared => CallerSet::Everybody,
@@ -243,7 +244,7 @@ fn caller_set(scope: ScopeFile, actor: &Actor) -> CallerSet {
     }
 }
 
-/// The key of the connections that a caller uses with an upstream of a scope.
+/// The key of the connections that a caller uses with an upstream of this scope.
 pub(crate) fn scope_key(scope: ScopeFile, actor: &Actor) -> ScopeKey {
     match caller_set(scope, actor) {
         CallerSet::Key(key) => key,
@@ -251,13 +252,13 @@ pub(crate) fn scope_key(scope: ScopeFile, actor: &Actor) -> ScopeKey {
     }
 }
 
-/// What the policy is asked about. What an upstream says of the item is read only where a rule asks for it.
+/// The item that the policy is asked about. The upstream's description of it is read only if a rule looks at it.
 fn item<'a>(upstream: &'a str, thing: &AccessTarget<'a>, looks_at_hints: bool) -> Item<'a> {
     let said = thing.item.filter(|_| looks_at_hints);
     Item::new(upstream, kind_of(thing.kind), thing.name).with_hints(said.map(hints).unwrap_or_default())
 }
 
-/// What the policy calls the items of a list.
+/// The policy's kind for the items of a list.
 fn kind_of(list: ListKind) -> Kind {
     match list {
         ListKind::Tools => Kind::Tool,
@@ -267,7 +268,7 @@ fn kind_of(list: ListKind) -> Kind {
     }
 }
 
-/// What a tool says of itself. Whether that is believed is the policy's to say.
+/// The hints that a tool gives about itself. The policy decides whether to believe them.
 fn hints(item: &[u8]) -> Hints {
     #[derive(Deserialize, Default)]
     struct Annotated {
@@ -278,7 +279,7 @@ fn hints(item: &[u8]) -> Hints {
         #[serde(rename = "readOnlyHint")]
         read_only: Option<bool>,
     }
-    // Few items have annotations, and the others need not be read.
+    // Few items have annotations. The others need not be parsed.
     if memchr::memmem::find(item, b"readOnlyHint").is_none() {
         return Hints::default();
     }

@@ -18,7 +18,7 @@ use crate::identity::Caller;
 use crate::joined::joined;
 use crate::metrics::{Metrics, TenantMeter};
 
-/// What one caller may do at one endpoint, under one policy. In the extensions of each request; clones are cheap.
+/// A caller's rights at one endpoint, under one policy. Each request carries it in its extensions; clones are cheap.
 #[derive(Clone)]
 pub(crate) struct Actor(Arc<Inner>);
 
@@ -26,28 +26,28 @@ struct Inner {
     endpoint: Option<Arc<str>>,
     generation: u64,
     rights: Rights,
-    /// Those who see the same lists have the same.
+    /// Callers who see the same lists share this key.
     view: ScopeKey,
-    /// Those of one tenant have the same.
+    /// Callers of one tenant share this key.
     tenant: ScopeKey,
-    /// Only this caller, as one of this tenant, has this.
+    /// Only this caller, as a member of this tenant, has this key.
     user: ScopeKey,
-    /// What requests have of it among their extensions: who calls, as one of which tenant, whose its sessions are, and how many of those
-    /// and of requests the caller may have.
+    /// What each of the caller's requests carries: who calls, the tenant, the owner of its sessions, and the limiters of its sessions
+    /// and requests.
     extensions: Extensions,
-    /// Where it is counted what the caller does.
+    /// The tenant's metrics.
     meter: Arc<TenantMeter>,
-    /// Whether several upstreams are there for the caller, once somebody has asked.
+    /// Whether the caller reaches several upstreams. Unset until that is asked for the first time.
     sees_several: OnceLock<bool>,
     upstreams: Mutex<Vec<ToUpstream>>,
 }
 
-/// What was found out of a caller's calls to an upstream.
+/// What is cached per upstream.
 #[derive(Default)]
 struct ToUpstream {
     name: Box<str>,
     plan: Option<Plan>,
-    /// The key of connections, with what it was made of beside the caller.
+    /// The key of connections, with the scope and the version of credentials that it was made for.
     key: Option<(ScopeFile, Box<str>, ScopeKey)>,
     quotas: Option<QuotaList>,
 }
@@ -57,7 +57,7 @@ impl Actor {
         &self.0.rights
     }
 
-    /// Under which policy it was made.
+    /// The generation of the policy that it was made under.
     pub(crate) fn generation(&self) -> u64 {
         self.0.generation
     }
@@ -78,7 +78,7 @@ impl Actor {
         &self.0.user
     }
 
-    /// What a request has among its extensions, this among it.
+    /// The extensions of a request, with this actor among them.
     pub(crate) fn extensions(&self) -> Extensions {
         let mut extensions = self.0.extensions.clone();
         extensions.insert(self.clone());
@@ -89,14 +89,15 @@ impl Actor {
         &self.0.meter
     }
 
-    /// Whether at least two upstreams are there for the caller. The answer is kept: `upstreams` are all that there are under the policy that
-    /// this was made under.
+    /// Whether the caller reaches at least two upstreams. The first answer is cached, so `upstreams` must be all upstreams of the policy
+    /// that this actor was made under.
     pub(crate) fn sees_several<'a>(&self, upstreams: impl Iterator<Item = &'a String>) -> bool {
         let several = || upstreams.filter(|upstream| self.rights().reaches(upstream)).nth(1).is_some();
         *self.0.sees_several.get_or_init(several)
     }
 
-    /// What an upstream is sent for the caller. It is kept: `make` asks the policy that this was made under, and nothing else.
+    /// The credentials that an upstream is sent for the caller. They are cached, so `make` must depend on nothing but the policy that
+    /// this actor was made under.
     pub(crate) fn plan<E>(&self, upstream: &str, make: impl FnOnce() -> Result<Plan, E>) -> Result<Plan, E> {
         self.to_upstream(upstream, |kept| match &kept.plan {
             Some(plan) => Ok(plan.clone()),
@@ -104,14 +105,14 @@ impl Actor {
         })
     }
 
-    /// What all calls of the caller's to an upstream count against. It is kept: `make` asks the policy that this was made under, and nothing
-    /// else.
+    /// The quotas that all of the caller's calls to an upstream count against. They are cached, so `make` must depend on nothing but the
+    /// policy that this actor was made under.
     pub(crate) fn quotas(&self, upstream: &str, make: impl FnOnce() -> QuotaList) -> QuotaList {
         self.to_upstream(upstream, |kept| QuotaList::clone(kept.quotas.get_or_insert_with(make)))
     }
 
-    /// The key of the connections to an upstream of a scope that are made with what has a version. It is kept for the last of both: `make` goes
-    /// by these and the caller alone.
+    /// The key of the caller's connections to an upstream with this scope, made with credentials of this version. Only the last key is
+    /// cached, and `make` must depend on nothing but the caller, the scope and the version.
     pub(crate) fn key(
         &self,
         upstream: &str,
@@ -141,34 +142,34 @@ impl Actor {
     }
 }
 
-/// The actors that have called, under one policy.
+/// The actors of the callers so far, under one policy.
 pub(crate) struct Actors {
     policy: Policy,
     generation: u64,
     shares: SessionLimiters,
-    /// They outlive changes of the config: what is allowed as before goes on being counted.
+    /// The counts outlive reloads: where as much is allowed as before, counting goes on.
     requests: RequestCounts,
     metrics: Metrics,
     kept: Mutex<Kept>,
 }
 
-/// Keys by what those see who have them. Shared between a policy and the next one: nobody waits while thousands are copied.
+/// The keys of views. A policy shares them with the next one, so that nobody waits while thousands are copied.
 type Views = Arc<HashMap<ViewId, ScopeKey>>;
 
 #[derive(Default)]
 struct Kept {
-    /// By caller, which is issuer and subject, and endpoint.
+    /// By caller (issuer and subject) and endpoint.
     actors: HashMap<(Principal, Option<Arc<str>>), Actor>,
     views: Views,
-    /// Those that were in use under the policy before, or before room was made: who sees what they saw keeps the key, and what was made
-    /// for it.
+    /// The views of the policy before, or from before room was made. Callers who see the same as then keep their key, and with it what
+    /// is cached for it.
     views_before: Views,
-    /// Views are numbered over all policies, so that equal keys are equal views and nothing else.
+    /// Numbers the views of all policies, so that equal keys always mean equal views.
     numbers: Arc<AtomicU64>,
 }
 
 impl Kept {
-    /// What was found of a caller of whom no more and no less was known.
+    /// The cached actor of a caller of whom exactly the same was known.
     fn actor(&self, who: &(Principal, Option<Arc<str>>)) -> Option<Actor> {
         let actor = self.actors.get(who)?;
         actor.rights().principal().is_known_alike(&who.0).then(|| actor.clone())
@@ -185,7 +186,7 @@ impl Kept {
         key
     }
 
-    /// Sees to it that there is room for one more. One caller alone has many views, whose groups are others each time.
+    /// Makes room for one more. A single caller can have many views, if it comes with other groups each time.
     fn make_room(&mut self) {
         if self.actors.len() >= ACTORS || self.views.len() >= ACTORS {
             self.actors.clear();
@@ -195,13 +196,13 @@ impl Kept {
 }
 
 impl Actors {
-    /// Under the first policy.
+    /// The actors of the first policy.
     pub(crate) fn new(policy: Policy, shares: SessionLimiters, metrics: Metrics) -> Self {
         let requests = RequestCounts::new(LimitOptions::default());
         Self { policy, generation: 0, shares, requests, metrics, kept: Mutex::default() }
     }
 
-    /// Under the policy that comes after `before`'s.
+    /// The actors of the policy that comes after `before`'s.
     pub(crate) fn after(before: &Self, policy: Policy) -> Self {
         let kept = {
             let kept = before.kept();
@@ -221,11 +222,11 @@ impl Actors {
         self.generation
     }
 
-    /// What a caller may do at an endpoint.
+    /// The actor of a caller at an endpoint.
     ///
     /// # Errors
     ///
-    /// When the caller belongs to no tenant there. Why is for operators.
+    /// When the caller belongs to no tenant there. The reason is for operators.
     pub(crate) fn of(
         &self,
         principal: &Principal,
@@ -235,8 +236,8 @@ impl Actors {
         self.of_or(principal, endpoint, rights)
     }
 
-    /// The same; `make` makes the rights of a caller who is not known yet. Nobody waits while the grants are looked at that are about one
-    /// caller, and their conditions asked.
+    /// Like [`of`](Self::of), with `make` for the rights of a caller who is not known yet. Other callers don't wait while `make` looks at
+    /// the grants and evaluates their conditions.
     fn of_or(
         &self,
         principal: &Principal,
@@ -249,7 +250,7 @@ impl Actors {
         }
         let rights = make()?;
         let mut kept = self.kept();
-        // Another request of the caller's may have been here first.
+        // Another request of the same caller may have been first.
         if let Some(actor) = kept.actor(&who) {
             return Ok(actor);
         }

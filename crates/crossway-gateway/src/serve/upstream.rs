@@ -1,4 +1,4 @@
-//! One upstream of `crossway serve`, with its layers: gate, quotas, credentials and instances.
+//! One upstream of `crossway serve`: its layers and its instances.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -36,7 +36,7 @@ pub(super) struct Served {
     pub(super) spec: UpstreamSpec,
     /// For the router of all upstreams.
     pub(super) upstream: Arc<dyn Upstream>,
-    /// It alone, under its own names.
+    /// A router of this upstream alone, whose items keep their names.
     pub(super) alone: Router,
     pub(super) scoped: Scoped,
     instances: Instances,
@@ -94,7 +94,7 @@ impl Served {
         MonitoredUpstream { name, scoped, instances: self.instances.clone() }
     }
 
-    /// Tells all who listen that lists may be others.
+    /// Tells listening clients that the lists may have changed.
     pub(super) fn announce(&self) {
         self.alone.announce();
     }
@@ -103,7 +103,7 @@ impl Served {
         self.scoped.close().await;
     }
 
-    /// Ends it when calls in flight have had this time.
+    /// Closes it after `drain`, in which calls in flight may finish.
     pub(super) fn retire(self, drain: Duration) {
         let endings = self.endings.clone();
         endings.later(drain, async move { self.close().await });
@@ -124,7 +124,7 @@ fn scoped(
     let (made, connect, endings) = (spec.clone(), Arc::clone(connect), counts.endings.clone());
     let (current_for_make, instances_for_make) = (current.clone(), instances.clone());
     let make = move |_: &ScopeKey, context: &Context| -> Box<dyn Upstream> {
-        // What is supplied is meant for the upstream that has the name now. This one ends with its last calls.
+        // The credentials are for the upstream that has the name now. This one was replaced, and ends with its last calls.
         if current_for_make.get().plans.get(&made.name) != Some(&made.plan) {
             return Box::new(Replaced);
         }
@@ -162,22 +162,22 @@ fn scoped(
     scoped
 }
 
-/// Whose a call is, for metrics.
+/// The metrics of the tenant that makes a call.
 fn tenant_of(context: &Context) -> Option<&TenantMeter> {
     context.extensions.get::<Actor>().map(Actor::meter)
 }
 
-/// What counts over all upstreams.
+/// What all upstreams count together.
 pub(super) struct Counts {
     calls: LimitLayer,
-    /// Whose processes there are.
+    /// The running processes of tenants and users.
     processes: Ledger,
-    /// What has yet to end.
+    /// The upstreams and instances that are yet to end.
     pub(super) endings: Endings,
 }
 
 impl Counts {
-    /// Calls count against what the policy says.
+    /// Counts calls against the quotas of the policy in force.
     pub(super) fn new(current: &CurrentPolicy, metrics: &Metrics) -> Self {
         let quotas = PolicyQuotas { current: current.clone(), metrics: metrics.clone() };
         let calls = LimitLayer::new(quotas, LimitOptions::default());
@@ -186,12 +186,12 @@ impl Counts {
     }
 }
 
-/// Who shares the sessions of one instance, where it is legacy: none of those who share it has them all.
+/// How callers share the sessions of one legacy instance. Where tenants or users share them, none of these may hold all.
 fn sessions(spec: &UpstreamSpec, current: &CurrentPolicy) -> ToLegacyOptions {
     let (name, current) = (spec.name.clone(), current.clone());
     match spec.scope {
         ScopeFile::Session => ToLegacyOptions::shared_by(SharedBy::ClientSession),
-        // Who is of the scope shares its instance.
+        // All callers of the scope share the instance.
         ScopeFile::User => ToLegacyOptions::shared_by(SharedBy::Everyone).of_one_user(),
         ScopeFile::Tenant | ScopeFile::Shared => ToLegacyOptions::shared_by(SharedBy::Everyone).shared_among(
             move |context| tenant_of_shared(&current, &name, context),
@@ -200,11 +200,11 @@ fn sessions(spec: &UpstreamSpec, current: &CurrentPolicy) -> ToLegacyOptions {
     }
 }
 
-/// The upstream as one scope has it.
+/// The instance of an upstream for one scope.
 struct Instance {
     member: Option<(Member, Lasting)>,
     modern: PendingUpstream,
-    /// Operators are told of it as long as it is one.
+    /// Shows the instance to operators until it is dropped.
     _shown: Arc<Shown>,
 }
 
@@ -242,7 +242,7 @@ impl Instance {
     }
 }
 
-/// In the place of an instance of an upstream that is another one now, or is gone.
+/// Stands in for an instance of an upstream that was replaced or removed.
 struct Replaced;
 
 impl Upstream for Replaced {
@@ -257,7 +257,7 @@ impl Connection for Replaced {
     }
 }
 
-/// Attaches what is supplied for a caller to all requests, in place of what is attached to everybody's.
+/// Attaches a caller's credentials to all requests. They replace what is attached for everybody.
 fn attach(attached: &mut Attached, supplied: &Supplied) {
     for (name, value) in supplied.headers() {
         match attached.clone().header_value(name.clone(), value) {

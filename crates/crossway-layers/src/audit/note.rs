@@ -8,19 +8,19 @@ use parking_lot::{Mutex, MutexGuard};
 use crate::limits::AUDIT_PARTS;
 use crate::stage::short;
 
-/// What others know of a call, for its record: a slot in the call's extensions, which whoever decides and whoever routes fills in.
+/// Details of a call for its audit record: a slot in the call's extensions, which the layers that decide and route fill in.
 ///
-/// The last word counts. What is not noted is absent from the record.
+/// A later note replaces an earlier one, except that [parts](Self::part) add up. What nobody notes is absent from the record.
 #[derive(Clone, Default)]
 pub struct AuditNote(Arc<Mutex<Noted>>);
 
-/// What was decided about a call.
+/// The decision about a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Decision {
-    /// It may be made.
+    /// The call may be made.
     Allowed,
-    /// It may not.
+    /// The call may not be made.
     Denied,
 }
 
@@ -36,7 +36,7 @@ pub(super) struct Noted {
     pub(super) parts_left_out: usize,
 }
 
-/// What was decided about one of several things that a request names.
+/// The decision about one of several things that a request names.
 #[derive(serde::Serialize)]
 pub(super) struct Part {
     name: String,
@@ -46,20 +46,21 @@ pub(super) struct Part {
 }
 
 impl AuditNote {
-    /// An empty one.
+    /// Creates an empty note.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Notes what was decided, and by which rule.
+    /// Notes the decision and the rule that it follows.
     pub fn decided(&self, decision: Decision, rule: Option<impl Into<Arc<str>>>) {
         let mut noted = self.noted();
         (noted.decision, noted.rule) = (Some(decision), rule.map(Into::into));
     }
 
-    /// Notes what was decided about one of several things that a request names, as a subscription names resources. The request is on record as
-    /// allowed if one of them is. Beyond [`limits::AUDIT_PARTS`](crate::limits::AUDIT_PARTS) they are counted alone.
+    /// Notes the decision about one of several things that a request names, such as the resources of a subscription. The record says that
+    /// the request was allowed if one of them is. It has at most [`limits::AUDIT_PARTS`](crate::limits::AUDIT_PARTS) of them, and the
+    /// number of the others.
     pub fn part(&self, name: &str, upstream: &str, decision: Decision, rule: &str) {
         let mut noted = self.noted();
         if noted.decision != Some(Decision::Allowed) {
@@ -73,19 +74,20 @@ impl AuditNote {
         }
     }
 
-    /// Notes where the call goes, and what it is called there.
+    /// Notes the upstream that the call goes to, and the name that the called item has there.
     pub fn went_to(&self, upstream: impl Into<Arc<str>>, own_name: Option<impl Into<Arc<str>>>) {
         let mut noted = self.noted();
         (noted.upstream, noted.own_name) = (Some(upstream.into()), own_name.map(Into::into));
     }
 
-    /// Notes that the call is answered here, and its upstream does not see it: an error that answers it is on record as a failure, *not sent*.
+    /// Notes that the call is answered here and its upstream does not see it. If the answer is an error, the record says that the call
+    /// failed, *not sent*.
     pub fn not_sent(&self) {
         self.noted().is_not_sent = true;
     }
 
-    /// Notes why the call is not sent, in words without a secret, an argument or a result. For a call that is answered: the error of one that is
-    /// not has words of its own.
+    /// Notes why the call is not sent, in words without a secret, an argument or a result. This is for calls that are answered here: where
+    /// there is no answer, the error says why.
     pub fn failed_because(&self, why: impl Into<Arc<str>>) {
         self.noted().why = Some(why.into());
     }

@@ -18,24 +18,24 @@ use zeroize::Zeroizing;
 use super::store::Provided;
 use crate::limits::{FILE_LOOK, FILE_MOMENT, SECRET_BYTES, SOURCE_TIME};
 
-/// A secret's value. Clones share it; it is overwritten when the last one is gone.
+/// A secret's value. Clones share it; its memory is overwritten when the last one is dropped.
 #[derive(Clone)]
 pub struct SecretValue(Arc<Zeroizing<String>>);
 
 impl SecretValue {
-    /// Takes a value, as it is.
+    /// Takes a value unchanged.
     #[must_use]
     pub fn new(value: String) -> Self {
         Self(Arc::new(Zeroizing::new(value)))
     }
 
-    /// The value. Whoever asks for it lets it go nowhere else.
+    /// The value. It must go to its destination alone.
     #[must_use]
     pub fn expose(&self) -> &str {
         &self.0
     }
 
-    /// What a file has. Blocks: it is for checks of a config.
+    /// Reads a secret from a file. Blocks, so it is for checks of a config.
     ///
     /// # Errors
     ///
@@ -47,7 +47,7 @@ impl SecretValue {
         if bytes.len() > SECRET_BYTES { Err(SourceFailed::TooLong) } else { Self::of(bytes) }
     }
 
-    /// What was read, if it is text: without a byte order mark before it and a line break at its end.
+    /// Makes a value of text, without a byte order mark at its beginning and a line break at its end.
     fn of(bytes: Zeroizing<Vec<u8>>) -> Result<Self, SourceFailed> {
         let text = std::str::from_utf8(&bytes).map_err(|_| SourceFailed::NotText)?;
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
@@ -62,32 +62,32 @@ impl fmt::Debug for SecretValue {
     }
 }
 
-/// A source that does not work. It never says what it gave.
+/// Why a source does not work. It never contains what the source returned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
 #[non_exhaustive]
 pub enum SourceFailed {
     /// It can't be read, or reached.
     #[error("it can't be read")]
     Unreadable,
-    /// The same, and what the operating system says about it.
+    /// It can't be read, for a reason that the operating system names.
     #[error("it can't be read: {0}")]
     Io(ErrorKind),
     /// It is a folder, or a device.
     #[error("it is no file")]
     NotAFile,
-    /// The folder that has the files of all is not there.
+    /// The folder of the file is missing.
     #[error("its folder is not there")]
     NoFolder,
-    /// The file is not there, which is nobody's own.
+    /// The file is missing; its folder is there.
     #[error("its file is not there")]
     NoFile,
     /// The variable is not set.
     #[error("its variable is not set")]
     NoVariable,
-    /// It has no secret.
+    /// It returned no secret, or an empty one.
     #[error("it gives nothing, or what is empty")]
     Empty,
-    /// What it gives can't be sent where the rule puts it.
+    /// Its secret can't be sent where the rule puts it.
     #[error(
         "what it gives does not fit where it goes: it has a line break or another control, or space around it"
     )]
@@ -95,45 +95,45 @@ pub enum SourceFailed {
     /// It has answered with this HTTP status.
     #[error("it has answered with the status {0}")]
     Status(u16),
-    /// It has ended with this exit code. What it says on stderr may be a secret.
+    /// The command has ended with this exit code. Its stderr is not kept, because it may contain a secret.
     #[error("it has ended with the exit code {0}")]
     Exit(i32),
-    /// What it gives is no text.
+    /// Its secret is not UTF-8 text.
     #[error("what it gives is no text")]
     NotText,
-    /// What it gives is longer than a secret may be.
+    /// Its secret is longer than [`SECRET_BYTES`].
     #[error("what it gives is too long")]
     TooLong,
     /// It has not answered in time.
     #[error("it has not answered in time")]
     TimedOut,
-    /// It has ended with a failure, or answered with one.
+    /// A signal has ended the command, or the source says that it has failed.
     #[error("it has failed")]
     Refused,
-    /// What it answers is not in the shape that was agreed upon.
+    /// Its answer does not have the agreed shape.
     #[error("its answer has another shape")]
     Shape,
-    /// This program has no such source.
+    /// This program provides no such source.
     #[error("this program has no such source")]
     Unknown,
 }
 
-/// What a source of this program has for somebody.
+/// What a [`NamedSource`] has found.
 #[derive(Debug, Clone)]
 pub struct Found {
-    /// The secret; `None`: there is none for them.
+    /// The secret; `None` if there is none.
     pub secret: Option<SecretValue>,
-    /// How long that holds.
+    /// How long this holds.
     pub keep: Duration,
 }
 
-/// A source of secrets that this program provides, by the name that the policy calls it.
+/// A source of secrets that this program provides. The policy refers to it by name.
 pub trait NamedSource: Send + Sync + 'static {
-    /// The secret of a user (by issuer and subject), of a tenant, or of all, as the policy asks.
+    /// Returns the secret of a user (by issuer and subject), of a tenant, or of everybody, as the policy asks.
     ///
     /// # Errors
     ///
-    /// When it can't be told whether there is one.
+    /// When the source can't tell whether there is one.
     fn secret<'a>(
         &'a self,
         user: Option<&'a Principal>,
@@ -141,24 +141,24 @@ pub trait NamedSource: Send + Sync + 'static {
     ) -> BoxFuture<'a, Result<Found, SourceFailed>>;
 }
 
-/// What was read of a source, and until when it holds.
+/// What was read from a source, and how long it holds.
 #[derive(Clone)]
 pub(super) struct Read {
     pub(super) secret: Result<Option<SecretValue>, SourceFailed>,
-    /// What is not there, where there is no secret.
+    /// What is missing, if there is no secret.
     pub(super) lacks: Option<SourceFailed>,
     pub(super) keep: Duration,
-    /// A file holds for longer if it is still this one.
+    /// The version of the file that was read. While it is the same, the file need not be read again.
     pub(super) file: Option<Stamp>,
 }
 
-/// Tells one content of a file from another: when it was changed, its length, and on Unix its number, which is another one when a
-/// Kubernetes secret is changed.
+/// A version of a file: the time of its last change, its length, and on Unix its inode, which is another one when Kubernetes changes a
+/// secret.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) struct Stamp(SystemTime, u64, u64);
 
 impl Stamp {
-    /// `None` of a file that was changed just now: it may be changed once more in what its file system takes for the same moment.
+    /// `None` if the file was changed just now: a second change at what its file system takes for the same time would go unnoticed.
     fn of(metadata: &std::fs::Metadata) -> Option<Self> {
         let changed = metadata.modified().ok()?;
         if changed.elapsed().ok()? < FILE_MOMENT {
@@ -172,7 +172,7 @@ impl Stamp {
     }
 }
 
-/// Reads a source anew, or finds that `before` still holds.
+/// Reads a source, or finds that `before` still holds.
 pub(super) async fn read(source: &SecretSource, before: Option<&Read>, provided: &Provided) -> Read {
     let (result, keep) = match source {
         SecretSource::Variable(name) => (Ok(variable(name)), Duration::MAX),
@@ -203,7 +203,7 @@ pub(super) async fn read(source: &SecretSource, before: Option<&Read>, provided:
         _ => (Err(SourceFailed::Unknown), FILE_LOOK),
     };
     let secret = result.map(|secret| secret.filter(|secret| !secret.expose().is_empty()));
-    // Who has none, or whose source has failed, is looked for again soon.
+    // A missing secret and a failed source are looked at again soon.
     let keep = if matches!(secret, Ok(Some(_))) { keep } else { keep.min(FILE_LOOK) };
     let lacks = match (source, &secret) {
         (SecretSource::Variable(_), Ok(None)) => Some(SourceFailed::NoVariable),
@@ -232,7 +232,7 @@ async fn file(path: &str, before: Option<&Read>) -> Read {
     Read { secret, lacks, keep: FILE_LOOK, file }
 }
 
-/// Whether a missing file lacks only itself, or its folder too.
+/// Whether only the file is missing, or its folder too.
 async fn absence(path: &str) -> SourceFailed {
     let folder = Path::new(path).parent().filter(|folder| !folder.as_os_str().is_empty());
     let folder = folder.unwrap_or(Path::new("."));
@@ -244,7 +244,7 @@ fn io(error: std::io::Error) -> SourceFailed {
     SourceFailed::Io(error.kind())
 }
 
-/// What a file has, and what to tell other contents by; `None` if there is no file.
+/// Reads a file, unless its version is still that of `before`. `None` if there is no file.
 async fn look(
     path: &str,
     before: Option<&Read>,
@@ -267,9 +267,9 @@ async fn content(path: &str) -> Result<SecretValue, SourceFailed> {
     SecretValue::of(bounded(file).await?)
 }
 
-/// All that comes, if it is no more than a secret may have.
+/// Reads to the end; fails beyond [`SECRET_BYTES`].
 async fn bounded(from: impl tokio::io::AsyncRead + Unpin) -> Result<Zeroizing<Vec<u8>>, SourceFailed> {
-    // All of its room at once: what grows leaves copies behind.
+    // Allocated at once: a buffer that grows leaves copies behind.
     let mut bytes = Zeroizing::new(Vec::with_capacity(SECRET_BYTES + 2));
     let mut from = from.take(SECRET_BYTES as u64 + 1);
     from.read_to_end(&mut bytes).await.map_err(io)?;
@@ -279,7 +279,7 @@ async fn bounded(from: impl tokio::io::AsyncRead + Unpin) -> Result<Zeroizing<Ve
 async fn command(program: &str, args: &[String]) -> Result<Option<SecretValue>, SourceFailed> {
     let mut command = Command::new(program);
     command.args(args).stdin(Stdio::null()).stdout(Stdio::piped());
-    // It may say anything there, also secrets.
+    // Stderr may contain anything, also secrets.
     command.stderr(Stdio::null()).kill_on_drop(true);
     #[cfg(unix)]
     command.process_group(0);
@@ -294,7 +294,7 @@ async fn command(program: &str, args: &[String]) -> Result<Option<SecretValue>, 
     }
 }
 
-/// A command. Dropping it before it has ended kills it, and on Unix what it has started: its process group.
+/// A command. Dropping it before it has ended kills it, and on Unix its whole process group.
 struct Running(Child);
 
 #[cfg(unix)]
@@ -302,7 +302,7 @@ impl Drop for Running {
     fn drop(&mut self) {
         use rustix::process::{Pid, Signal, kill_process_group};
 
-        // There is no id once the command has been waited for. Until then its number names no other group.
+        // After the command has been waited for, it has no id. Until then no other group can have its number.
         let id = self.0.id().and_then(|id| i32::try_from(id).ok());
         if let Some(group) = id.and_then(Pid::from_raw) {
             _ = kill_process_group(group, Signal::KILL);

@@ -18,12 +18,12 @@ use super::{NamedSource, NotSupplied, SecretValue, SourceFailed, Supplied};
 use crate::limits::{FILE_LOOK, SECRETS, SOURCE_TOLD};
 use crate::stage::hex;
 
-/// Reads secrets, and keeps what was read for as long as it holds. Clones share it.
+/// Reads secrets, and caches them for as long as they hold. Clones share the cache.
 #[derive(Clone)]
 pub struct SecretStore(Arc<Shared>);
 
 struct Shared {
-    /// Tells versions apart without telling what they are.
+    /// The key for versions, which tell secrets apart without revealing them.
     key: hmac::Key,
     provided: Provided,
     sources: Mutex<HashMap<SecretSource, Arc<Slot>>>,
@@ -33,14 +33,14 @@ struct Shared {
     last_logged: Mutex<HashMap<(usize, SourceFailed), Instant>>,
 }
 
-/// What this program provides.
+/// The sources that this program provides.
 pub(super) struct Provided {
     pub(super) named: HashMap<String, Arc<dyn NamedSource>>,
     #[cfg(feature = "broker")]
     pub(super) broker: super::broker::Broker,
 }
 
-/// What was read of one source. Its lock is held while it is read, so that it is read once for all who wait.
+/// What was last read from one source. The lock is held during a read, so that one read serves all who wait.
 #[derive(Default)]
 struct Slot(tokio::sync::Mutex<Option<(Read, Instant)>>);
 
@@ -55,7 +55,7 @@ impl SecretStore {
         })
     }
 
-    /// The same, whose brokers are asked through these outgoing proxies.
+    /// Like [`new`](Self::new); brokers are asked through these outgoing proxies.
     #[cfg(feature = "broker")]
     #[must_use]
     pub fn through<N: Into<String>>(
@@ -94,20 +94,20 @@ impl SecretStore {
         by_plan.get(credentials).filter(|(_, until)| Instant::now() < *until).cloned()
     }
 
-    /// Whether both share what was read.
+    /// Whether both share one cache.
     pub(super) fn is_same(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.0, &other.0)
     }
 
-    /// What these are.
+    /// Returns the secrets, from the cache or from their sources.
     ///
     /// # Errors
     ///
-    /// When one that is required is missing, or a source does not work.
+    /// When a required secret is missing, or a source does not work.
     ///
     /// # Cancel safety
     ///
-    /// Cancel safe: a command that was begun is ended, and nothing else is lost.
+    /// Cancel safe: a command that is running is killed, and nothing else is lost.
     pub async fn supply(&self, credentials: &Credentials) -> Result<Supplied, NotSupplied> {
         if let Some(supplied) = self.supplied_now(credentials) {
             return Ok(supplied);
@@ -142,7 +142,8 @@ impl SecretStore {
         Ok(supplied)
     }
 
-    /// What one of them is, and until when; `None` if it is not there and need not be.
+    /// Returns the text of one credential; `None` if it is missing and not required. Lowers `until` to the time until which its secret
+    /// holds, if that is earlier.
     async fn text(
         &self,
         credential: &Credential,
@@ -169,7 +170,8 @@ impl SecretStore {
         }
     }
 
-    /// Logs that a source does not work, once in a while. Neither what it gave nor where it is: paths and URLs name users.
+    /// Logs that a source does not work, at most once per rule and error in [`SOURCE_TOLD`]. The line has neither what the source returned
+    /// nor its place, because paths and URLs name users.
     fn tell(&self, credential: &Credential, source: &SecretSource, error: SourceFailed) {
         let (now, rule) = (Instant::now(), credential.rule());
         {
@@ -184,7 +186,7 @@ impl SecretStore {
         tracing::warn!(target: crate::names::CREDENTIALS, upstream, kind, rule, %error, "a source of credentials does not work");
     }
 
-    /// What a source has, and until when that holds.
+    /// Returns what a source has, and until when that holds.
     async fn read(&self, source: &SecretSource) -> (Read, Instant) {
         let slot = self.slot(source);
         let mut kept = slot.0.lock().await;
@@ -205,7 +207,7 @@ impl SecretStore {
             return Arc::clone(slot);
         }
         if sources.len() >= SECRETS {
-            // What is in use is held elsewhere too, and is read once more at worst.
+            // Slots in use are held elsewhere too, and stay. The other sources are read once more at worst.
             sources.retain(|_, slot| Arc::strong_count(slot) > 1);
         }
         Arc::clone(sources.entry(source.clone()).or_default())
@@ -225,7 +227,7 @@ impl SecretStore {
     }
 }
 
-/// What operators are told of a source. That one user has no secret, or none that fits, is for that user alone.
+/// The failure of a source that operators are told of. If one user has no secret, or none that fits, only that user is told.
 fn problem(credential: &Credential, read: &Read) -> Option<SourceFailed> {
     let is_own = credential.holder() == Holder::User;
     let problem = match &read.secret {
