@@ -2,43 +2,48 @@
 
 use std::time::Duration;
 
-/// Sessions and listen streams that are told of changes, together. One more is refused: each costs a table entry and, on a change, a
-/// message. Well above the 10,000 sessions that the transports are measured with.
+/// The most sessions and listen streams together that are told of changes. Further ones are refused: each
+/// costs a table entry and, on each change, a message. This is well above the 10,000 sessions that the
+/// transports are measured with.
 pub(crate) const LISTENERS: usize = 16_384;
 
-/// Resources that one legacy session may watch. There is one that changes; the rest is room for trying.
+/// The most resources that one legacy session may subscribe to. Only one resource ever changes; the rest is
+/// room for experiments.
 pub(crate) const WATCHED_PER_SESSION: usize = 64;
 
 /// How long one listener may take to accept a notification of a change, so that a stalled one does not hold up the others.
 pub(crate) const TELLING: Duration = Duration::from_secs(1);
 
-/// How long a change waits for a listen stream that is acknowledged and not yet in the table. That takes a task switch; a stream whose
-/// acknowledgment could not be sent never gets there.
+/// How long a change waits for a listen stream that is acknowledged but not yet in the table. Entering it
+/// takes a task switch; a stream whose acknowledgment could not be sent never enters.
 pub(crate) const ENTERING: Duration = Duration::from_secs(1);
 
-/// How long a legacy client may take to answer a question. People think, and go for lunch, but a call does not wait for ever.
+/// How long a legacy client may take to answer a question. People think, and go for lunch, but a call does
+/// not wait for ever.
 pub(crate) const ANSWERING: Duration = Duration::from_secs(600);
 
-/// How long a sealed `requestState` is good for: as long as a legacy client would have had to answer.
+/// How long a sealed `requestState` is valid: as long as a legacy client has to answer.
 pub(crate) const STATE_LIFE: Duration = ANSWERING;
 
-/// How long clients may keep lists and static resources. They never change while the server runs.
+/// How long clients may cache lists and static resources. They never change while the server runs.
 pub(crate) const FRESH: Duration = Duration::from_secs(60);
 
-/// Pause between two notifications of the tools that report progress or log, so that they don't arrive as one.
+/// The pause between two notifications of the tools that report progress or write to the log, so that they
+/// arrive separately.
 pub(crate) const PACE: Duration = Duration::from_millis(50);
 
-/// How long `test_reconnection` works on after it closed its stream: time for the client to come back before the answer is there.
+/// How long `test_reconnection` goes on after it closed its stream: time for the client to come back before
+/// the answer is there.
 pub(crate) const AWAY: Duration = Duration::from_millis(100);
 
-/// Steps of `slow`, unless the caller says otherwise.
+/// The steps of `slow`, unless the caller sets them.
 pub(crate) const SLOW_STEPS: u64 = 5;
 
-/// Most steps of `slow`.
+/// The most steps of `slow`.
 pub(crate) const SLOW_STEPS_MAX: u64 = 1_000;
 
-/// Milliseconds per step of `slow`, unless the caller says otherwise.
+/// The milliseconds per step of `slow`, unless the caller sets them.
 pub(crate) const SLOW_MS: u64 = 200;
 
-/// Most milliseconds per step of `slow`.
+/// The most milliseconds per step of `slow`.
 pub(crate) const SLOW_MS_MAX: u64 = 60_000;

@@ -2,60 +2,65 @@
 
 use std::time::Duration;
 
-/// How long a client of `crossway stdio` may take for its first request to a server that can't be reached. Clients send it as they start.
+/// How long a client of `crossway stdio` may take to send its first request if the server can't be reached.
+/// Clients send it when they start.
 pub(crate) const FIRST_REQUEST: Duration = Duration::from_secs(10);
 
-/// How long `crossway health` waits for an answer: a probe of Docker gives up after 30 s, and one that hangs says less than one that fails.
+/// How long `crossway health` waits for an answer. Docker ends a probe after 30 s, and a probe that fails
+/// says more than one that hangs.
 pub(crate) const HEALTH_ANSWER: Duration = Duration::from_secs(5);
 
-/// How long calls in flight get at the end of `crossway openapi`: as with a bridge.
+/// How long calls in flight may take at the end of `crossway openapi`: as with a bridge.
 pub(crate) const OPENAPI_DRAIN: Duration = Duration::from_secs(10);
 
-/// How long a server may take for its first list before `crossway openapi` serves documents without.
+/// How long a server may take for its first list before `crossway openapi` serves documents without it.
 pub(crate) const OPENAPI_FIRST_LIST: Duration = Duration::from_secs(30);
 
 /// How long a call of `crossway openapi` may be without a sign of life from its server: as with a bridge.
 pub(crate) const OPENAPI_IDLE: Duration = Duration::from_secs(300);
 
-/// How long `crossway stdio` waits for a URL that has not answered yet, once its client has closed its side: less than launchers
-/// wait for the process to end (2 s in the SDKs).
+/// How long `crossway stdio` waits for a URL that has not answered yet after its client has closed its side.
+/// Launchers wait longer for the process to end (2 s in the SDKs).
 pub(crate) const REACHED_FOR_NOBODY: Duration = Duration::from_millis(1500);
 
-/// How many sessions a command of a bridge has at once, over each of Streamable HTTP and HTTP+SSE and for requests without a session, unless
-/// `--sessions` says otherwise: 256, as many as an upstream of `crossway serve`. Each may be a process.
+/// The most sessions of a bridge's command at once, unless `--sessions` says otherwise: 256, as many as an
+/// upstream of `crossway serve` has. Each may be a process. It holds for Streamable HTTP, for HTTP+SSE and
+/// for requests without a session separately.
 pub(crate) const COMMAND_SESSIONS: usize = 256;
 
-/// How many servers of a bridge are named to a client that asks for another: as many as somebody reads.
+/// The most servers of a bridge that are named to a client that asks for an unknown one: as many as somebody
+/// reads.
 pub(crate) const NAMES_TOLD: usize = 20;
 
-/// How long after one signal to end another one is the same wish: `timeout` sends two within microseconds, and nobody presses Ctrl-C twice as
-/// fast.
+/// How long after a signal to end another one counts as the same: `timeout` sends two within microseconds,
+/// and nobody presses Ctrl-C twice that fast.
 pub(crate) const SAME_WISH: Duration = Duration::from_millis(500);
 
-/// How long answers that tell of the end may take to their clients when calls are cut off at the end of a drain.
+/// How long the answers to calls that are cut off at the end of a drain may take to reach their clients.
 pub(crate) const LAST_ANSWERS: Duration = Duration::from_secs(1);
 
-/// How long a call waits for its upstream to be there: less than clients wait, so that they are told why.
+/// How long a call waits until its upstream is connected. Clients wait longer, so they are told the reason.
 pub(crate) const UPSTREAM_PATIENCE: Duration = Duration::from_secs(10);
 
-/// How long an upstream without an instance is shown as down after a call could not be supplied with credentials.
+/// How long an upstream without an instance is shown as down after credentials for a call could not be had.
 pub(crate) const TROUBLE_TIME: Duration = Duration::from_secs(60);
 
-/// How long it takes until a server that can't be reached is tried again. It doubles each time.
+/// The pause before a server that can't be reached is tried again. It doubles each time.
 pub(crate) const UPSTREAM_RETRY: Duration = Duration::from_secs(1);
 
-/// The same at most.
+/// The longest of these pauses.
 pub(crate) const UPSTREAM_RETRY_MOST: Duration = Duration::from_secs(60);
 
 /// How long a URL may be silent before the log says that it is waited for.
 pub(crate) const URL_SILENCE: Duration = Duration::from_secs(5);
 
-/// How often it is looked whether a file of servers has changed. It is asked for, since that sees through links that are turned elsewhere, as
-/// Kubernetes does, and works on all file systems.
+/// How often a file of servers is checked for changes. Checking also works with links that are replaced, as
+/// Kubernetes does it, and on all file systems.
 pub(crate) const SERVERS_FILE_LOOK: Duration = Duration::from_secs(1);
 
-/// Bytes of a file of servers: 4 MiB. A file with more than that is another one.
+/// The longest file of servers, in bytes: 4 MiB. A longer file is something else.
 pub(crate) const SERVERS_FILE_BYTES: u64 = 4 << 20;
 
-/// How many characters of what a server or an API's document says go into a line of the log or of a command: 200.
+/// The most characters of a text from a server or from an API's document in a line of the log or of a
+/// command: 200.
 pub(crate) const EXCERPT_CHARS: usize = 200;

@@ -1,8 +1,8 @@
 //! Every bound of this crate, with its default and the reason for it.
 
-/// How much of a message is accepted.
+/// The bounds of a message that is accepted.
 ///
-/// Each transport carries one of these; `Limits::default()` is what the gateway uses.
+/// Each transport has one of these; `Limits::default()` is what the gateway uses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Limits {
@@ -20,9 +20,9 @@ impl Limits {
     /// 64 MiB: four times the largest answers seen in the field, and small enough that one message does not
     /// exhaust a container.
     pub const MESSAGE_BYTES: usize = 64 * 1024 * 1024;
-    /// 128 levels, as in `serde_json`: what the other side would refuse need not be carried to it.
+    /// 128 levels, as in `serde_json`: the other side would refuse deeper messages.
     pub const DEPTH: usize = 128;
-    /// 16 KiB: ids are kept for as long as their call is in flight.
+    /// 16 KiB: an id is kept as long as its call is in flight.
     pub const ID_BYTES: usize = 16 * 1024;
     /// 128 messages: a batch opens that many calls at once.
     pub const BATCH_MESSAGES: usize = 128;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-/// How much a connection holds for those who are slower than it.
+/// How much a connection holds for readers that are slower than it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Limits {
@@ -10,12 +10,13 @@ pub struct Limits {
     pub calls_in_flight: usize,
     /// The most messages that wait for the reader of one reply, or for a listener.
     pub waiting_messages: usize,
-    /// The most bytes that wait for the reader of one reply, or for a listener. One message more than that may
-    /// wait, so that each message that a transport accepts can pass.
+    /// The most bytes that wait for the reader of one reply, or for a listener. One message may exceed this,
+    /// so that every message that a transport accepts can pass.
     pub waiting_bytes: usize,
-    /// The most calls of one client in flight on its pipe, and the most messages of it that wait to be handed on when those are.
+    /// The most calls of one client in flight on its pipe, and the most of its messages that wait while that
+    /// many calls are in flight.
     pub inbox_messages: usize,
-    /// The most bytes of one client that wait to be handled. One message more than that may wait, so that each
+    /// The most bytes of one client that wait to be handled. One message may exceed this, so that every
     /// message that a transport accepts can pass.
     pub inbox_bytes: usize,
 }
@@ -23,22 +24,24 @@ pub struct Limits {
 impl Limits {
     /// 4,096 calls: a thousand times what chat clients have in flight, and a table of less than 1 MiB.
     pub const CALLS_IN_FLIGHT: usize = 4096;
-    /// 1,024 messages: a burst of progress passes without loss.
+    /// 1,024 messages: no burst of progress notifications loses one.
     pub const WAITING_MESSAGES: usize = 1024;
-    /// 1 MiB: what a stalled reader may cost.
+    /// 1 MiB: the most memory that a stalled reader costs.
     pub const WAITING_BYTES: usize = 1 << 20;
-    /// 1,024 messages: a client that does not wait for its notifications to be taken.
+    /// 1,024 messages, for clients that send notifications without waiting.
     pub const INBOX_MESSAGES: usize = 1024;
-    /// 256 responses and cancellations of a client that has as much on its way as it may have: they are what lets its calls end. Also how many
-    /// refusals wait for a client to read them before it is read from again.
+    /// 256 responses and cancellations that are still accepted from a client whose inbox is full, because
+    /// they let its calls end. It is also the number of refusals that a client may leave unread before
+    /// nothing more is read from it.
     pub const URGENT_MESSAGES: usize = 256;
-    /// 16 MiB: more than clients send before they wait, and little enough for each of them to do so.
+    /// 16 MiB: more than clients send before they wait, and little enough that every client can do so.
     pub const INBOX_BYTES: usize = 16 << 20;
-    /// 128 MiB on their way in each direction of a pipe within the process, as for a child's stdin. One message more than that may be.
+    /// 128 MiB in flight in each direction of a pipe within the process, as for a child's stdin. One message
+    /// may exceed this.
     pub const PIPE_BYTES: usize = 128 << 20;
-    /// How long a connection that is being closed may take: then it is dropped as it is.
+    /// How long a connection may take to close: 10 s. Then it is dropped as it is.
     pub const CLOSE: Duration = Duration::from_secs(10);
-    /// 30 years: no wait is longer, and no clock ends before.
+    /// 30 years: longer waits are cut to this, because larger times overflow the clocks of some systems.
     pub(crate) const LONGEST: Duration = Duration::from_secs(30 * 365 * 86_400);
 }
 

@@ -6,43 +6,44 @@ use std::time::Duration;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Options {
-    /// How much of a message is accepted from the child.
+    /// The bounds of each message from the child.
     pub message: crossway_proto::Limits,
-    /// How much waits for those who read more slowly than the child writes.
+    /// How much is held for readers that are slower than the child.
     pub service: crossway_service::Limits,
-    /// The most bytes that wait for a child that does not read. One message more than that may wait, so that each
-    /// message that is accepted can pass.
+    /// The most bytes that wait to be written to the child's stdin. One message may exceed this, so that
+    /// every message that is accepted can pass.
     pub outgoing_bytes: usize,
-    /// How long a child has to exit by itself once its stdin is closed.
+    /// How long the child has to exit by itself once its stdin is closed.
     pub close_wait: Duration,
-    /// How long the child and all its descendants have to exit after SIGTERM. What is left then is killed.
+    /// How long the child and all its descendants have to exit after SIGTERM. Those that are left are killed.
     pub term_wait: Duration,
-    /// How long a child has to answer the question for its era before it is taken for a legacy one.
+    /// How long the child has to answer the probe for its era before it counts as legacy.
     pub probe_timeout: Duration,
-    /// The pause before a shared child that has crashed is started anew; it doubles with each crash.
+    /// The pause before a shared child that has crashed is started again. It doubles with each crash.
     pub restart_first: Duration,
     /// The longest such pause.
     pub restart_most: Duration,
-    /// How many of the child's last lines on stderr are quoted in the errors of calls that its death fails.
+    /// How many of the child's last lines on stderr are quoted in the errors of the calls that fail with it.
     pub quoted_lines: usize,
 }
 
 impl Options {
-    /// 128 MiB: two of the longest messages that are accepted, or eight of 16 MiB. Messages are here already when
-    /// they have to wait, so a lower bound would refuse what the child would take within the second.
+    /// 128 MiB: two of the longest messages that are accepted, or eight of 16 MiB. Waiting messages are in
+    /// memory already, and a lower bound would refuse what the child can take within the second.
     pub const OUTGOING_BYTES: usize = 128 << 20;
-    /// 3 s: servers that heed the end of their stdin exit within milliseconds, and a bridge that is told to stop
-    /// is killed by its own supervisor after ten seconds, in most places.
+    /// 3 s: servers that watch their stdin exit within milliseconds. Most supervisors kill a bridge ten
+    /// seconds after they asked it to stop.
     pub const CLOSE_WAIT: Duration = Duration::from_secs(3);
     /// 3 s, as above.
     pub const TERM_WAIT: Duration = Duration::from_secs(3);
-    /// 2 s: a legacy server may say nothing at all, and a client waits for the verdict.
+    /// 2 s: a legacy server may not answer the probe at all, and a client waits for the verdict.
     pub const PROBE_TIMEOUT: Duration = Duration::from_secs(2);
-    /// 100 ms: the first restart is hardly noticed.
+    /// 100 ms: people hardly notice the first restart.
     pub const RESTART_FIRST: Duration = Duration::from_millis(100);
-    /// 30 s: a broken server costs next to nothing, and is found mended within half a minute.
+    /// 30 s: retries of a broken server cost next to nothing, and a repaired one is found within half a
+    /// minute.
     pub const RESTART_MOST: Duration = Duration::from_secs(30);
-    /// 20 lines: a stack trace's end, with what was thrown.
+    /// 20 lines: the end of a stack trace, with the error that was thrown.
     pub const QUOTED_LINES: usize = 20;
 }
 
@@ -75,11 +76,11 @@ impl Options {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ServeOptions {
-    /// How much of a message is accepted from the client.
+    /// The bounds of each message from the client.
     pub message: crossway_proto::Limits,
-    /// How much of the client's may be on its way at once.
+    /// How many calls and bytes of the client may be in flight at once.
     pub service: crossway_service::Limits,
-    /// How long what the client asked before it closed its side may take to be answered, and to be written.
+    /// How long the calls that the client made before it closed its side may take to be answered and written.
     pub drain: Duration,
 }
 
@@ -107,46 +108,49 @@ impl ServeOptions {
     }
 }
 
-/// 1 MiB: what is read of a client before there is an upstream for it. Its first messages are some hundred bytes.
+/// 1 MiB that is read from a client before it has an upstream. Its first messages are some hundred bytes.
 pub(crate) const READ_AHEAD_BYTES: usize = 1 << 20;
 
-/// 256 KiB: what a pipe grows to when a message does not fit. Larger ones save switches between the processes and
-/// lose more by leaving the processor's caches: answers of 64 KiB cost a quarter more through 1 MiB.
+/// 256 KiB to which a pipe grows when a message does not fit. Larger pipes save switches between the
+/// processes, but lose more by leaving the processor's caches: answers of 64 KiB cost a quarter more through
+/// 1 MiB.
 #[cfg(target_os = "linux")]
 pub(crate) const PIPE_BYTES: usize = 256 << 10;
 /// 64 slices in one vectored write: some sixteen messages.
 pub(crate) const SLICES_PER_WRITE: usize = 64;
-/// 16 vectored writes, or some hundred messages: then a sender leaves the rest to the driver, and the driver reads
-/// before it writes on.
+/// 16 vectored writes in a row, or some hundred messages. Then a sender leaves the rest to the driver, which
+/// reads before it writes on.
 #[cfg(unix)]
 pub(crate) const WRITES_IN_A_ROW: usize = 16;
-/// 500 ms: how long a child that has closed one of its streams has to exit, so that its status can be told.
+/// 500 ms for a child to exit after it has closed one of its streams, so that errors can tell its exit
+/// status.
 pub(crate) const EXIT_GRACE: Duration = Duration::from_millis(500);
-/// 100 ms: how long after a child's exit its output is read to the end. It is there already; only a descendant
-/// that holds the stream open makes it last.
+/// 100 ms without output, after which the output of a child that has exited counts as read to its end. It is
+/// in the pipe already, unless a descendant holds the stream open.
 pub(crate) const OUTPUT_GRACE: Duration = Duration::from_millis(100);
-/// 30 s: how long what a child said before its exit waits for a client that does not take it.
+/// 30 s for which messages that a child wrote before its exit wait for a client that does not read.
 pub(crate) const HELD_WAIT: Duration = Duration::from_secs(30);
-/// 1 s: how long what was killed has to be gone.
+/// 1 s for killed processes to be gone.
 pub(crate) const KILL_WAIT: Duration = Duration::from_secs(1);
-/// 2 ms: when it is looked again whether descendants are gone, which nothing tells; then after twice that, and so on.
+/// 2 ms until the first check whether descendants are gone, which the system does not report. The pause then
+/// doubles each time.
 #[cfg(unix)]
 pub(crate) const GROUP_POLL_FIRST: Duration = Duration::from_millis(2);
-/// 250 ms: the longest such pause.
+/// 250 ms: the longest of these pauses.
 #[cfg(unix)]
 pub(crate) const GROUP_POLL_MOST: Duration = Duration::from_millis(250);
-/// 60 s: how long a child that was silent at first may still turn out to be modern: package runners download
-/// what they run.
+/// 60 s in which a child that was silent at first may still turn out to be modern. Package runners download
+/// the server first.
 pub(crate) const LATE_VERDICT: Duration = Duration::from_secs(60);
-/// 4 KiB of a line of stderr; what is longer is cut.
+/// 4 KiB of a line on stderr. Longer lines are cut.
 pub(crate) const STDERR_LINE_BYTES: usize = 4 << 10;
-/// 4 KiB of a child's last words.
+/// 4 KiB of a child's last lines on stderr are quoted in errors.
 pub(crate) const QUOTED_BYTES: usize = 4 << 10;
-/// 120 characters of a line of noise.
+/// 120 characters of a line of noise are logged.
 pub(crate) const NOISE_CHARS: usize = 120;
-/// The first 8 lines of noise are logged; after that those whose count is a power of two.
+/// 8 lines of noise are logged at first. After that, only those whose count is a power of two.
 pub(crate) const NOISE_LOGGED: u64 = 8;
-/// 256 KiB: what waits to be written to a client before no more of its answers are taken from upstream.
+/// 256 KiB that wait to be written to a client before no more of its answers are taken from the upstream.
 pub(crate) const UNWRITTEN_BYTES: usize = 256 << 10;
-/// 64 KiB of refusals that a client has not read: until it has, it is not read from.
+/// 64 KiB of refusals that a client has not read. Until it has read them, nothing is read from it.
 pub(crate) const UNREAD_REFUSALS: usize = 64 << 10;

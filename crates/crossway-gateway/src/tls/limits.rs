@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-/// How long a handshake may take: 10 seconds, in which a packet that was lost is sent anew a few times.
+/// How long a handshake may take: 10 seconds, enough for a few retransmissions of a lost packet.
 pub const HANDSHAKE: Duration = Duration::from_secs(10);
-/// How often the files are looked at: each 10 seconds. They are small, and certificates are renewed days before they
-/// expire.
+/// How often the files are checked for changes: each 10 seconds. They are small, and certificates are renewed
+/// days before they expire.
 pub const LOOK: Duration = Duration::from_secs(10);
 /// The largest file: 1 MiB, some hundred authorities.
 pub const FILE_BYTES: u64 = 1 << 20;

@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
-/// How long it takes at least from one look to the next, at first: 1 s. It doubles with each that shows nothing new.
+/// The pause between two probes of a URL at first: 1 s. It doubles with each probe that finds nothing new.
 pub(super) const FIRST_PAUSE: Duration = Duration::from_secs(1);
 
-/// The longest of these pauses: 1 minute. A look is two or three requests. After twice as long without one, the next pause is the first.
+/// The longest of these pauses: 1 minute. A probe is two or three requests. After twice that time without a
+/// probe, the next pause is the first again.
 pub(super) const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 
-/// How many times in a row something new is found before that has a pause as well: 4. Of two servers at one URL that take turns, each
-/// call would find the other.
+/// How many probes in a row that find a change may follow each other without a pause: 4. If two different
+/// servers take turns at one URL, each call would find the other one.
 pub(super) const NEWS: u32 = 4;
