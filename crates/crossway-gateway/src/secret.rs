@@ -147,7 +147,7 @@ impl schemars::JsonSchema for Secrets {
             "type": ["string", "array"],
             "items": secret,
             "minItems": 1,
-            "description": "a secret, or a list of them: while one is changed, the old one and the new one"
+            "description": "a secret, or a list of them: while one is replaced, the old one and the new one"
         })
     }
 }

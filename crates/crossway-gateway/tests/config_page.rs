@@ -69,11 +69,11 @@ impl<'a> Page<'a> {
     fn properties(&mut self, properties: &'a Map<String, Value>, of: &Value) {
         let required: BTreeSet<_> =
             of["required"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
-        self.text.push_str("\n| key | takes | when nothing is said | what |\n|---|---|---|---|\n");
+        self.text.push_str("\n| key | type | default | meaning |\n|---|---|---|---|\n");
         for (key, property) in properties {
             let kind = self.kind(property);
             let default = match property.get("default") {
-                _ if required.contains(key.as_str()) => "has to be said".to_owned(),
+                _ if required.contains(key.as_str()) => "required".to_owned(),
                 Some(Value::Object(_) | Value::Null) | None => String::new(),
                 Some(default) => format!("`{default}`"),
             };

@@ -12,7 +12,8 @@ use super::limits;
 use super::text::text_or_none;
 use crate::secret::Secrets;
 
-/// How it is proven who calls: one proof, which every request has to give. From the strongest to none.
+/// How callers prove who they are: one proof, which every request has to give. The proofs are in order, from
+/// the strongest to none.
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
 #[serde(tag = "proof")]
 #[non_exhaustive]
@@ -20,13 +21,13 @@ pub enum IdentityConfig {
     /// `jwt`: an access token of an authorization server, as bearer.
     #[serde(rename = "jwt")]
     Jwt(JwtConfig),
-    /// `open-webui-jwt`: what Open WebUI signs about its user, and the key of its connection.
+    /// `open-webui-jwt`: the token that Open WebUI signs about its user, and the key of its connection.
     #[serde(rename = "open-webui-jwt")]
     OpenWebUiJwt(OpenWebUiJwtConfig),
     /// `headers`: plain headers about a user, from behind a fence.
     #[serde(rename = "headers")]
     Headers(HeadersConfig),
-    /// `api-keys`: keys that each stand for a caller.
+    /// `api-keys`: keys, each of which stands for a caller.
     #[serde(rename = "api-keys")]
     ApiKeys(ApiKeysConfig),
     /// `none`: everybody is anonymous, sees what is granted to `anonymous`, and can call nothing.
@@ -34,7 +35,7 @@ pub enum IdentityConfig {
     None(NoneConfig),
 }
 
-/// Nothing is proven. What is granted to `anonymous` is seen, and nothing can be called.
+/// No proof. Callers see what is granted to `anonymous`, and can call nothing.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct NoneConfig {}
@@ -43,52 +44,59 @@ pub struct NoneConfig {}
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct OpenWebUiJwtConfig {
-    /// What Open WebUI signs with: its `FORWARD_USER_INFO_HEADER_JWT_SECRET`. It should have 32 random bytes or more; less is a warning. While it is changed, a list of the old one
-    /// and the new one.
+    /// The secret that Open WebUI signs with: its `FORWARD_USER_INFO_HEADER_JWT_SECRET`. It should have 32
+    /// random bytes or more; fewer cause a warning. While it is replaced, a list of the old one and the new
+    /// one.
     pub secret: Secrets,
-    /// The key of the connection in Open WebUI, which comes as bearer. While it is changed, a list of the old one and the new one.
+    /// The key of the connection in Open WebUI, which is sent as bearer token. While it is replaced, a list
+    /// of the old one and the new one.
     pub connection_key: Secrets,
-    /// By how many seconds clocks may differ: 60 unless told otherwise, 600 at most.
+    /// How much clocks may differ, in seconds: 60 by default, 600 at most.
     #[serde(default = "leeway")]
     pub leeway_seconds: u64,
-    /// For how many seconds after its expiry a statement is taken within a session that is open already: 3600 unless
-    /// told otherwise, a day at most. Open WebUI signs once a turn, and a turn may take longer than its five minutes.
+    /// How long after its expiry a statement is still accepted within an open session, in seconds: 3600 by
+    /// default, a day at most. Open WebUI signs once a turn, and a turn may take longer than the five minutes
+    /// of its statement.
     #[serde(default = "session_leeway")]
     pub session_leeway_seconds: u64,
-    /// Whether requests with the key and without a user are let in as anonymous. Open WebUI checks connections so.
+    /// Whether requests with the key but without a user are let in as anonymous. Open WebUI checks
+    /// connections with such requests.
     #[serde(default = "yes")]
     pub anonymous: bool,
 }
 
-/// Plain headers about a user. Whoever can send them can be anybody: they count from behind a fence alone.
+/// Plain headers about a user. Anybody who can send them can claim to be anybody, so they count only from
+/// behind a fence.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct HeadersConfig {
-    /// Where the headers come from.
+    /// Where the headers have to come from.
     pub fence: FenceConfig,
-    /// The names of the headers; Open WebUI's unless told otherwise.
+    /// The names of the headers; by default, those of Open WebUI.
     #[serde(default)]
     pub names: HeaderNames,
-    /// Who says so: the issuer of the principals.
+    /// The issuer of these identities.
     #[serde(default = "open_webui")]
     pub issuer: String,
-    /// Whether requests from behind the fence without a user are let in as anonymous. Open WebUI checks connections so.
+    /// Whether requests from behind the fence but without a user are let in as anonymous. Open WebUI checks
+    /// connections with such requests.
     #[serde(default = "yes")]
     pub anonymous: bool,
 }
 
-/// What has to be true of a connection before headers on it are believed: the key, and one of the other two.
+/// What a connection needs before its headers are believed: the key, and one of the other two.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct FenceConfig {
-    /// The key of the connection, which comes as bearer. While it is changed, a list of the old one and the new one.
+    /// The key of the connection, which is sent as bearer token. While it is replaced, a list of the old one
+    /// and the new one.
     pub connection_key: Secrets,
-    /// The networks (`10.0.0.0/8`) and addresses that connections may come from.
+    /// The networks (`10.0.0.0/8`) and addresses from which connections may come.
     #[serde(default, deserialize_with = "networks")]
     #[schemars(with = "Vec<String>")]
     pub networks: Vec<IpNet>,
-    /// The client certificates that count, by the SHA-256 of their DER in hexadecimal digits. TLS has to verify them
-    /// besides.
+    /// The client certificates that are accepted, by the SHA-256 of their DER in hexadecimal digits. TLS has
+    /// to verify them too.
     #[serde(default)]
     pub client_certificates: Vec<Sha256>,
 }
@@ -97,7 +105,7 @@ pub struct FenceConfig {
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct HeaderNames {
-    /// The user's id, which is the subject. Without one the e-mail address is.
+    /// The user's id, which becomes the subject. Without one, the e-mail address becomes it.
     #[serde(deserialize_with = "text_or_none")]
     pub id: Option<String>,
     /// The e-mail address.
@@ -109,7 +117,7 @@ pub struct HeaderNames {
     /// The role.
     #[serde(deserialize_with = "text_or_none")]
     pub role: Option<String>,
-    /// The groups, with commas between them. A group whose name has a comma is two.
+    /// The groups, separated by commas. A group with a comma in its name counts as two.
     #[serde(deserialize_with = "text_or_none")]
     pub groups: Option<String>,
 }
@@ -126,13 +134,13 @@ impl Default for HeaderNames {
     }
 }
 
-/// Keys that each stand for a caller. They come as bearer, or in `X-API-Key`.
+/// Keys, each of which stands for a caller. They are sent as bearer token, or in `X-API-Key`.
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ApiKeysConfig {
     /// The keys.
     pub keys: Vec<ApiKeyConfig>,
-    /// Who says so: the issuer of the principals.
+    /// The issuer of these identities.
     #[serde(default = "api_keys")]
     pub issuer: String,
     /// Whether requests without a key are let in as anonymous.
@@ -140,13 +148,13 @@ pub struct ApiKeysConfig {
     pub anonymous: bool,
 }
 
-/// A key, and who it stands for.
+/// A key, and the caller that it stands for.
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ApiKeyConfig {
-    /// The key's SHA-256 in hexadecimal digits. The key itself is nowhere.
+    /// The SHA-256 of the key in hexadecimal digits. The key itself is stored nowhere.
     pub sha256: Sha256,
-    /// Who it stands for. Several keys may stand for one: that is how a key is replaced.
+    /// The subject of the caller. Several keys may stand for one caller, which allows to replace a key.
     pub subject: String,
     /// The e-mail address.
     #[serde(default)]
@@ -160,7 +168,7 @@ pub struct ApiKeyConfig {
     /// The roles.
     #[serde(default)]
     pub roles: Vec<String>,
-    /// What else rules may ask about.
+    /// Further claims, for rules.
     #[serde(default)]
     pub claims: BTreeMap<String, Value>,
 }

@@ -47,7 +47,7 @@ pub struct Server {
     pub disabled_tools: BTreeSet<String>,
 }
 
-/// An MCP server as desktop clients write it, under the names that those in use have for its members.
+/// An MCP server in the form of desktop clients, with the names that they use.
 #[derive(Clone, Deserialize, schemars::JsonSchema)]
 #[schemars(rename = "McpServer")]
 pub struct Entry {
@@ -64,7 +64,7 @@ pub struct Entry {
     /// The server's URL.
     #[serde(alias = "serverUrl")]
     url: Option<String>,
-    /// Of the Gemini CLI: a URL that speaks Streamable HTTP.
+    /// A URL that speaks Streamable HTTP, as the Gemini CLI names it.
     #[serde(rename = "httpUrl")]
     http_url: Option<String>,
     /// `stdio`, `http` or `sse`.
@@ -73,15 +73,15 @@ pub struct Entry {
     /// Headers for each request to the URL.
     #[serde(default)]
     headers: BTreeMap<String, String>,
-    /// Whether it is passed over.
+    /// Whether the entry is skipped.
     #[serde(default)]
     disabled: bool,
-    /// Whether it is not passed over.
+    /// Whether the entry is used: the opposite of `disabled`.
     enabled: Option<bool>,
-    /// Of mcpo: tools that are not there.
+    /// Tools that are left out, as mcpo names them.
     #[serde(rename = "disabledTools", alias = "disabled_tools", default)]
     disabled_tools: BTreeSet<String>,
-    /// What means nothing here.
+    /// Members without a meaning here.
     #[serde(flatten)]
     #[schemars(skip)]
     rest: BTreeMap<String, IgnoredAny>,

@@ -8,47 +8,48 @@ use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::TenantName;
 
-/// What is sent to an upstream, for whom, and where it is taken from. One of `header`, `bearer`, `basic`, `query` and
-/// `env` says where it goes.
+/// A credential for an upstream, for whom it is, and where it comes from. One of `header`, `bearer`, `basic`,
+/// `query` and `env` says how it is sent.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct CredentialRule {
-    /// The upstream that it is sent to.
+    /// The upstream that gets it.
     pub upstream: String,
     /// Whose it is: each user's own, a tenant's, or everybody's.
     #[serde(rename = "for")]
     pub holder: Holder,
-    /// Calls of this tenant alone.
+    /// Only for calls of this tenant.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tenant: Option<TenantName>,
-    /// Goes into this header, as `value` says.
+    /// The header that it is sent in, as `value` says.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub header: Option<String>,
-    /// Goes into `Authorization` as a bearer token.
+    /// Whether it is sent in `Authorization`, as bearer token.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub bearer: bool,
-    /// Goes into `Authorization` as a password of this user.
+    /// It is sent in `Authorization`, as the password of this user.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub basic: Option<Basic>,
-    /// Goes into the query of each request's URL, as the member of this name, as `value` says. What is in URLs is in the logs of those
-    /// who serve them: take a header where there is one.
+    /// The member of the query in each request's URL that it is sent in, as `value` says. Servers log URLs,
+    /// so prefer a header where there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub query: Option<String>,
-    /// Goes into this environment variable of the child, as `value` says.
+    /// The environment variable of the child that it is sent in, as `value` says.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub env: Option<String>,
-    /// The text that is sent, `{secret}` when nothing is said: a template over `{secret}`, `{user.email}`, `{user.subject}`,
-    /// `{user.issuer}`, `{user.name}`, `{user.claims.NAME}` and `{tenant}`. `{{` and `}}` are braces.
+    /// The text that is sent; by default, `{secret}`. A template with `{secret}`, `{user.email}`,
+    /// `{user.subject}`, `{user.issuer}`, `{user.name}`, `{user.claims.NAME}` and `{tenant}`. `{{` and `}}`
+    /// are braces.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub value: Option<String>,
-    /// Where the secret is taken from. Not needed if the text has no secret in it.
+    /// Where the secret comes from. Not needed if `value` has no `{secret}` in it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub from: Option<Source>,
-    /// Whether calls fail without it, which they do by default. It never falls back to another's.
+    /// Whether calls fail without it, as they do by default. No other credential replaces it.
     #[serde(default = "yes")]
     pub required: bool,
-    /// What users are told who have none: what to do to get one.
+    /// What users without one are told: how to get one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ask: Option<String>,
 }
@@ -79,7 +80,7 @@ pub struct Basic {
     pub user: String,
 }
 
-/// Where a secret is taken from.
+/// Where a secret comes from.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
@@ -90,33 +91,33 @@ pub enum Source {
     File(String),
     /// A directory that has a file for each user.
     Directory(DirectorySource),
-    /// What a command prints.
+    /// The output of a command.
     Command(CommandSource),
-    /// What an HTTP service answers, in the shape of Vault's key-value store, version 2.
+    /// The answer of an HTTP service, in the form of Vault's key-value store, version 2.
     Broker(Broker),
-    /// A source of this name, which the program that embeds the gateway provides.
+    /// A source with this name that the program provides in which the gateway is embedded.
     Named(String),
 }
 
-/// A directory that has a file for each user: its path alone, or with what the files are named by.
+/// A directory with a file for each user: its path alone, or the path and how the files are named.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(untagged)]
 pub enum DirectorySource {
     /// The path. Files are named by e-mail address.
     Path(String),
-    /// The path, and what files are named by.
+    /// The path, and how the files are named.
     Named(NamedDirectory),
 }
 
-/// A directory that has a file for each user, and what the files are named by.
+/// A directory with a file for each user, and how the files are named.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct NamedDirectory {
     /// The path. May have `{tenant}` in it.
     pub path: String,
-    /// What files are named by.
+    /// How the files are named.
     pub by: FileBy,
 }
 
@@ -162,7 +163,7 @@ impl DirectorySource {
     }
 }
 
-/// What users' files are named by.
+/// How users' files are named.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
@@ -178,15 +179,15 @@ pub enum FileBy {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct CommandSource {
-    /// The program. Never a shell.
+    /// The program. It is not run by a shell.
     pub program: String,
     /// Its arguments, templates such as `{user.subject}`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub args: Vec<String>,
-    /// How long it may take, in seconds: 10 when nothing is said.
+    /// How long it may take, in seconds: 10 by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timeout_seconds: Option<u32>,
-    /// How long what it printed holds, in seconds: 60 when nothing is said.
+    /// How long its output is used, in seconds: 60 by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub keep_seconds: Option<u32>,
 }
@@ -196,22 +197,23 @@ pub struct CommandSource {
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Broker {
-    /// The URL, a template such as `https://vault/v1/secret/data/mcp/{user.subject}`. What is put in is percent-encoded.
+    /// The URL, a template such as `https://vault/v1/secret/data/mcp/{user.subject}`. Inserted values are
+    /// percent-encoded.
     pub url: String,
-    /// Which field of `data.data` is the secret.
+    /// The field of `data.data` that is the secret.
     pub field: String,
-    /// The token that the service asks for, sent as `X-Vault-Token`.
+    /// The token for the service, sent as `X-Vault-Token`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub token: Option<TokenSource>,
-    /// How long it may take, in seconds: 4 when nothing is said.
+    /// How long it may take, in seconds: 4 by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timeout_seconds: Option<u32>,
-    /// How long an answer holds, in seconds: 60 when nothing is said.
+    /// How long an answer is used, in seconds: 60 by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub keep_seconds: Option<u32>,
 }
 
-/// Where the gateway's own token for a broker is taken from.
+/// Where the gateway's own token for a broker comes from.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]

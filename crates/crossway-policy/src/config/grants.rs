@@ -6,32 +6,32 @@ use serde::{Deserialize, Serialize};
 
 use crate::TenantName;
 
-/// Who belongs to a tenant: whoever is in one of the groups, has an e-mail address of one of the domains, is named, or has all of
-/// the claims.
+/// Who belongs to a tenant: callers who are in one of the groups, have an e-mail address of one of the
+/// domains, are named, or have all of the claims.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct TenantRule {
-    /// Whoever is in one of these groups.
+    /// Callers in one of these groups.
     pub groups: Vec<String>,
-    /// Whoever has all of these claims: with this value, or with a list that has it.
+    /// Callers with all of these claims: each with this value, or with a list that has it.
     pub claims: BTreeMap<String, String>,
-    /// Whoever has an e-mail address of one of these domains. Subdomains are domains of their own.
+    /// Callers with an e-mail address of one of these domains. Subdomains have to be listed separately.
     pub email_domains: Vec<String>,
     /// These users: an e-mail address where there is an `@`, otherwise a subject.
     pub users: Vec<String>,
-    /// Everybody who has proven who they are. For gateways that have one tenant.
+    /// Every caller who has proven who they are. For gateways with one tenant.
     pub everyone: bool,
-    /// Only those of whom one of these issuers says who they are. None means any.
+    /// Only callers whose identity is from one of these issuers. By default, any.
     pub issuers: Vec<String>,
 }
 
-/// Who may see and call what, or may not. All that it says of the caller must hold.
+/// Who may see and call what, or may not. A caller has to match all of the grant's keys about callers.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct Grant {
-    /// What operators call it, in explanations and the audit log.
+    /// A name for operators, in explanations and the audit log.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
     /// Callers of this tenant.
@@ -43,13 +43,14 @@ pub struct Grant {
     /// Callers with this role.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub role: Option<String>,
-    /// This caller: an e-mail address where there is an `@`, otherwise a subject. `anonymous` is whoever proves nothing.
+    /// This caller: an e-mail address where there is an `@`, otherwise a subject. `anonymous` is every caller
+    /// without a proof.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub user: Option<String>,
-    /// Callers of whom this issuer says who they are.
+    /// Callers whose identity is from this issuer.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub issuer: Option<String>,
-    /// Every caller who has proven who they are. Has to be said in a grant that names nobody.
+    /// Every caller who has proven who they are. It is required in a grant that names nobody.
     pub everyone: bool,
     /// The upstream, or a pattern.
     pub upstream: String,
@@ -59,11 +60,11 @@ pub struct Grant {
     pub prompts: Vec<String>,
     /// Patterns for URIs of resources, and for resource templates.
     pub resources: Vec<String>,
-    /// Whether this is granted or denied. What is denied once is denied, whatever else grants it.
+    /// Whether this is granted or denied. A denial takes precedence over all grants.
     pub effect: Effect,
     /// Only tools that a trusted upstream marks as read-only (`readOnlyHint`).
     pub read_only: bool,
-    /// Only if this holds: an expression in CEL over `args`, `user` and `tenant`.
+    /// A condition that has to hold: an expression in CEL over `args`, `user` and `tenant`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub when: Option<String>,
 }

@@ -13,52 +13,54 @@ use crate::TenantName;
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct QuotaRule {
-    /// This tenant. Without it, each tenant gets as much.
+    /// This tenant. Without it, each tenant gets this much.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tenant: Option<TenantName>,
-    /// Calls of this upstream, or of each that matches the pattern. Without it, all upstreams together.
+    /// Calls to this upstream, or to each that matches the pattern. Without it, to all upstreams together.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub upstream: Option<String>,
-    /// Calls of this tool, or of each that matches the pattern. Without it, all calls together.
+    /// Calls to this tool, or to each that matches the pattern. Without it, all calls together.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tool: Option<String>,
     // From here on as in `QuotaLimits`, which can't be flattened into this: serde would no longer refuse unknown keys.
-    /// Requests of any kind in some time, such as `500/s`: calls, lists, openings of sessions and of streams. Not of an upstream or a tool.
+    /// Requests of any kind per time, such as `500/s`: calls, lists, opened sessions and opened streams. It
+    /// can't be combined with `upstream` or `tool`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub requests: Option<Rate>,
-    /// Calls that begin in some time, such as `600/min`.
+    /// Calls that begin, per time, such as `600/min`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub calls: Option<Rate>,
-    /// Calls that are in flight at once.
+    /// Calls in flight at once.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub in_flight: Option<u32>,
-    /// Bytes of calls and answers in some time, such as `100MiB/min`.
+    /// Bytes of calls and answers per time, such as `100MiB/min`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub bytes: Option<Rate>,
     /// Child processes that run at once.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub children: Option<u32>,
-    /// What each user may use of that.
+    /// How much of that each user may use.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub per_user: Option<QuotaLimits>,
 }
 
-/// How much may be used. What is not said is not limited.
+/// How much may be used. A missing key means no limit.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(default, deny_unknown_fields)]
 pub struct QuotaLimits {
-    /// Requests of any kind in some time, such as `500/s`: calls, lists, openings of sessions and of streams. Not of an upstream or a tool.
-    /// Without it half of what the tenant may make, if a rule says that.
+    /// Requests of any kind per time, such as `500/s`: calls, lists, opened sessions and opened streams. It
+    /// can't be combined with `upstream` or `tool`. By default, half of what the tenant may make, if a rule
+    /// limits that.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub requests: Option<Rate>,
-    /// Calls that begin in some time, such as `60/min`.
+    /// Calls that begin, per time, such as `60/min`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub calls: Option<Rate>,
-    /// Calls that are in flight at once.
+    /// Calls in flight at once.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub in_flight: Option<u32>,
-    /// Bytes of calls and answers in some time, such as `10MiB/min`.
+    /// Bytes of calls and answers per time, such as `10MiB/min`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub bytes: Option<Rate>,
     /// Child processes that run at once.
@@ -256,7 +258,7 @@ impl schemars::JsonSchema for Rate {
     fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
         schemars::json_schema!({
             "type": "string",
-            "description": "So many in some time: 600/min, 10/s, 100MiB/hour.",
+            "description": "A number per time: 600/min, 10/s, 100MiB/hour.",
             "pattern": r"^\s*[0-9]+\s*(KiB|MiB|GiB)?\s*/\s*(s|sec|second|m|min|minute|h|hour|d|day)\s*$",
         })
     }

@@ -13,35 +13,36 @@ use super::{Size, Time};
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct OpenApiFile {
-    /// The document, OpenAPI 3.0 or 3.1, in JSON or YAML: a file, or an `http://` or `https://` URL, from which it is fetched with
-    /// `headers`.
+    /// The document, OpenAPI 3.0 or 3.1, in JSON or YAML: a file, or an `http://` or `https://` URL. A URL is
+    /// fetched with `headers`.
     pub document: String,
-    /// How often a document at a URL is fetched again: every 15m, if nothing is said; `0s` is never. What can't be had or used then changes
-    /// nothing. A file is read again when it changes.
+    /// How often a document at a URL is fetched again: every 15m by default; `0s`: never. If it can't be
+    /// fetched or used then, nothing changes. A file is read again when it changes.
     pub refresh: Option<Time>,
-    /// The URL that paths begin with, whatever the document says. A document that is fetched may name no other origin than its own.
+    /// The URL that paths begin with, whatever the document says. Without it, a fetched document may name no
+    /// other origin than its own.
     pub server: Option<String>,
-    /// Which operations become tools: all, if nothing is said.
+    /// Which operations become tools: all, by default.
     #[serde(default)]
     pub include: OperationsOfFile,
-    /// Which of these do not.
+    /// Which of these do not become tools.
     #[serde(default)]
     pub exclude: OperationsOfFile,
-    /// Whether operations that are deprecated become tools too.
+    /// Whether deprecated operations become tools too.
     #[serde(default)]
     pub deprecated: bool,
-    /// Whether tools say what their answers look like. Some clients refuse answers that do not look like what the document says.
+    /// Whether tools declare the schema of their answers. Some clients refuse answers that do not match it.
     #[serde(default = "yes")]
     pub output_schemas: bool,
-    /// How long an answer may take in all.
+    /// How long a whole answer may take.
     #[serde(default = "call_time")]
     pub timeout: Time,
-    /// How long an answer may be; of a longer one nothing is given.
+    /// The longest answer. Of a longer one, nothing is passed on.
     #[serde(default = "answer_size")]
     pub answer: Size,
 }
 
-/// Operations of an OpenAPI document. Each list that is there has to name one.
+/// Operations of an OpenAPI document. An operation has to match each list that is given.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct OperationsOfFile {
@@ -49,23 +50,23 @@ pub struct OperationsOfFile {
     pub tags: Vec<String>,
     /// Operations of one of these methods: `GET`, `POST`.
     pub methods: Vec<String>,
-    /// Operations whose id, or whose tool, is one of these patterns (`get*`); or whose path is, of patterns that begin with a slash
-    /// (`/boards/**`).
+    /// Operations whose id or tool name matches one of these patterns (`get*`). A pattern that begins with a
+    /// slash (`/boards/**`) is matched against the path.
     pub operations: Vec<String>,
 }
 
-/// Webhooks, such as those that begin a workflow of n8n: each is a tool.
+/// Webhooks, such as those that start a workflow of n8n. Each is a tool.
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct WebhookFile {
-    /// The URL of those that have none of their own.
+    /// The URL of tools that have none of their own.
     pub url: Option<String>,
     /// The tools, by name.
     pub tools: BTreeMap<String, WebhookToolFile>,
-    /// How long an answer may take in all.
+    /// How long a whole answer may take.
     #[serde(default = "webhook_time")]
     pub timeout: Time,
-    /// How long an answer may be; of a longer one nothing is given.
+    /// The longest answer. Of a longer one, nothing is passed on.
     #[serde(default = "answer_size")]
     pub answer: Size,
 }
@@ -74,22 +75,23 @@ pub struct WebhookFile {
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct WebhookToolFile {
-    /// Its URL, in place of that of all.
+    /// Its URL, instead of the common one.
     pub url: Option<String>,
-    /// How it is asked: `POST`, `PUT` or `PATCH`.
+    /// The HTTP method: `POST`, `PUT` or `PATCH`.
     #[serde(default = "post")]
     pub method: String,
-    /// What models are told of it.
+    /// The description that models get.
     pub description: String,
-    /// What it takes: a JSON Schema of an object (2020-12), which arguments have to fit; any object, if nothing is said.
+    /// A JSON Schema of an object (2020-12) that arguments have to match; by default, any object.
     #[schemars(extend("not" = { "type": "null" }))]
     pub input: Option<Value>,
-    /// The JSON that is sent, in whose texts `{args.NAME}` stands for an argument, `{args}` for all of them, and `{session}` for the
-    /// user's chat that the call belongs to (Open WebUI's `X-OpenWebUI-Chat-Id`; one of its own without that). All arguments, if nothing is said.
+    /// The JSON that is sent; by default, all arguments. In its texts `{args.NAME}` stands for an argument,
+    /// `{args}` for all of them, and `{session}` for the user's chat that the call belongs to (Open WebUI's
+    /// `X-OpenWebUI-Chat-Id`; without that header, a name that is new for each call).
     #[schemars(extend("not" = { "type": "null" }))]
     pub body: Option<Value>,
-    /// Where in a JSON answer the result stands: the name of a member, or a JSON pointer such as `/0/output`. All of it, if nothing is
-    /// said.
+    /// Where the result is in a JSON answer: the name of a member, or a JSON pointer such as `/0/output`. By
+    /// default, the whole answer.
     pub output: Option<String>,
     /// Whether it changes nothing.
     #[serde(default)]

@@ -8,20 +8,20 @@ use serde::{Deserialize, Serialize};
 
 use crate::secret::Secret;
 
-/// Where it is recorded who did what.
+/// Where calls are recorded.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct AuditFile {
     /// The file that lines are added to, or `stderr`.
     #[serde(default = "stderr")]
     pub file: PathBuf,
-    /// What becomes of calls that there is no room to record. None is made without a record.
+    /// What happens to calls when there is no room to record them. No call is made without a record.
     #[serde(default)]
     pub on_overflow: OverflowFile,
-    /// For how many calls there is room, in flight or waiting to be written; 65,536 when nothing is said.
+    /// The most calls in flight or waiting to be written; 65,536 by default.
     pub calls: Option<NonZeroUsize>,
-    /// What arguments are hashed under, so that who has it can tell the same from the same: 16 bytes or more. Without one it is
-    /// another with each start.
+    /// The key under which arguments are hashed, 16 bytes or more. With it, equal arguments have equal
+    /// hashes. Without one, a new key is made at each start.
     pub key: Option<Secret>,
 }
 
@@ -29,13 +29,13 @@ fn stderr() -> PathBuf {
     "stderr".into()
 }
 
-/// What becomes of calls that there is no room to record.
+/// What happens to calls when there is no room to record them.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum OverflowFile {
-    /// They wait for a while, and are refused then.
+    /// They wait for a while, and are then refused.
     #[default]
     Wait,
-    /// They are refused.
+    /// They are refused at once.
     Refuse,
 }

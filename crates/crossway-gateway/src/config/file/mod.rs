@@ -31,9 +31,9 @@ use crate::servers::Entry as ServerEntry;
 
 /// The config of `crossway serve`.
 ///
-/// In texts `${NAME}` stands for an environment variable, and `${NAME:-DEFAULT}` for one that may be missing; not in `tenants`,
-/// `grants`, `quotas` and `endpoints`, which mean the same everywhere. Where a secret is wanted `file:PATH` stands for a
-/// file's content. Relative paths begin at the config's folder.
+/// In texts `${NAME}` stands for an environment variable, and `${NAME:-DEFAULT}` for one that may be missing.
+/// This does not work in `tenants`, `grants`, `quotas` and `endpoints`, which mean the same everywhere. For a
+/// secret, `file:PATH` stands for the content of a file. Relative paths begin at the folder of the config.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(title = "Crossway")]
@@ -41,57 +41,60 @@ pub struct ConfigFile {
     /// The JSON Schema of this file, for editors.
     #[serde(rename = "$schema")]
     pub schema: Option<String>,
-    /// The address that clients reach. Beyond loopback `allow_hosts` has to name what they call it by.
+    /// The address that clients reach. Beyond loopback, `allow_hosts` has to list the host names that clients
+    /// use.
     #[serde(default = "default_listen")]
     pub listen: Address,
-    /// Host names by which clients and operators may call, besides the loopback ones (the `Host` check, which keeps web pages from reaching the
-    /// gateway by DNS rebinding).
+    /// Host names that clients and operators may use besides the loopback ones (the `Host` check, which keeps
+    /// web pages from reaching the gateway by DNS rebinding).
     #[serde(default)]
     pub allow_hosts: Vec<String>,
-    /// Web origins whose pages may call, such as `https://chat.example.com` (the `Origin` check). Browsers are told so (CORS).
-    /// Requests without an `Origin` header, as all but browsers send them, need none.
+    /// Web origins whose pages may call, such as `https://chat.example.com` (the `Origin` check). Browsers
+    /// are told so (CORS). Clients other than browsers send no `Origin` header, and need no entry.
     #[serde(default)]
     pub allow_origins: Vec<String>,
-    /// TLS for `listen`. Without it HTTP is served as it is, for a proxy in front that has TLS.
+    /// TLS for `listen`. Without it, the gateway serves plain HTTP, for a proxy in front that terminates TLS.
     pub tls: Option<TlsFile>,
-    /// Tools as OpenAPI too: `openapi: {}` is enough. Without it there is MCP alone.
+    /// Tools as OpenAPI too: `openapi: {}` is enough. Without it, there is only MCP.
     pub openapi: Option<ToolsAsOpenApiFile>,
     /// Probes, metrics and administration, on a listener of their own.
     pub operations: Option<OperationsFile>,
-    /// Keys that seal session ids, of which the first seals and all open: gateways that have the same take on each other's sessions. 32 bytes in base64
-    /// each, as `openssl rand -base64 32` prints them. Without any, sessions end with the process.
+    /// Keys that seal session ids: the first one seals, and all of them open. Gateways with the same keys
+    /// continue each other's sessions. Each is 32 bytes in base64, as `openssl rand -base64 32` prints them.
+    /// Without keys, sessions end with the process.
     #[serde(default)]
     pub session_keys: Vec<Secret>,
-    /// How it is proven who calls. Without it everybody is anonymous: they see what is granted to
+    /// How callers prove who they are. Without it, everybody is anonymous: they see what is granted to
     /// `anonymous`, and can call nothing.
     #[serde(default, deserialize_with = "identity::by_proof")]
     #[schemars(with = "Option<IdentityConfig>")]
     pub identity: Option<IdentityConfig>,
-    /// The MCP servers, by the names that are in URLs, grants and names of tools.
+    /// The MCP servers, by the names that URLs, grants and names of tools use.
     #[serde(default)]
     pub upstreams: BTreeMap<String, UpstreamFile>,
-    /// More of them, as desktop clients write theirs. They have the scope `session`, and are not trusted.
+    /// Further MCP servers, in the form of desktop clients. They have the scope `session`, and are not
+    /// trusted.
     #[serde(default, rename = "mcpServers")]
     pub mcp_servers: BTreeMap<String, ServerEntry>,
-    /// The tenants, and who belongs to them. Who belongs to none, or to two, gets nothing.
+    /// The tenants, and who belongs to them. A caller who belongs to none, or to two, gets nothing.
     #[serde(default)]
     pub tenants: BTreeMap<TenantName, TenantRule>,
-    /// Who may see and call what. Nothing is granted that no grant names.
+    /// Who may see and call what. Everything else is denied.
     #[serde(default)]
     pub grants: Vec<Grant>,
-    /// What is sent to upstreams for whom, and where it is taken from.
+    /// The credentials that upstreams get, for whom, and where they come from.
     #[serde(default)]
     pub credentials: Vec<CredentialRule>,
     /// How much tenants and users may use.
     #[serde(default)]
     pub quotas: Vec<QuotaRule>,
-    /// Paths that say which tenant is meant, for those who belong to several: `/acme: acme` opens `/acme/mcp` and `/acme/sse`, with all
-    /// servers as one.
+    /// Paths that select a tenant, for callers who belong to several: `/acme: acme` serves `/acme/mcp` and
+    /// `/acme/sse`, with all servers as one.
     #[serde(default)]
     pub endpoints: BTreeMap<String, TenantName>,
-    /// Who did what: a JSON line for each call. Without it nothing is recorded.
+    /// The audit log: a JSON line for each call. Without it, nothing is recorded.
     pub audit: Option<AuditFile>,
-    /// How much the gateway takes on.
+    /// How many clients the gateway serves, and how long things may take.
     #[serde(default)]
     pub limits: LimitsFile,
     /// What is logged, on standard error.

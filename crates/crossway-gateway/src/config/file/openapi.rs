@@ -4,24 +4,26 @@ use crossway_policy::{Principal, Proof};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-/// Tools as OpenAPI, beside MCP and on the same listener: `/openapi.json` and `/{upstream}/openapi.json`, `POST /{upstream}/{tool}`, and a
-/// page at `/docs`. Who calls is found out, and what is granted decided, as for MCP.
+/// Tools as OpenAPI, beside MCP and on the same listener: `/openapi.json` and `/{upstream}/openapi.json`,
+/// `POST /{upstream}/{tool}`, and a page at `/docs`. Identity and grants work as for MCP.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct ToolsAsOpenApiFile {
-    /// Whose document it is that is fetched without a proof of who calls, as Open WebUI does: it shows what is granted to them, to
-    /// everybody who may reach the gateway (and has the connection key, where the proof has one). Without it, nobody gets a document who
-    /// does not prove who they are. It opens documents alone, and no call.
+    /// The caller whose document is served to requests without a proof of identity, as Open WebUI sends them.
+    /// It shows what is granted to that caller to everybody who can reach the gateway (and who has the
+    /// connection key, where the proof has one). Without it, such requests get no document. It opens only
+    /// documents, and no calls.
     pub document_for: Option<DocumentForFile>,
 }
 
-/// Somebody, as a proof would describe them. There need be no such person: `subject: openapi` and a group will do.
+/// A caller, as a proof would describe them. The caller need not exist: `subject: openapi` and a group are
+/// enough.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct DocumentForFile {
-    /// Who says so.
+    /// The issuer of the identity.
     pub issuer: String,
-    /// Who it is, in the issuer's words; the e-mail address when nothing is said.
+    /// The subject, as the issuer names it; by default, the e-mail address.
     pub subject: String,
     /// The e-mail address.
     pub email: Option<String>,

@@ -16,11 +16,12 @@ use crate::secret::Secret;
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TlsFile {
-    /// The file of the certificate and those that it is signed by, in PEM.
+    /// The file with the certificate and its chain, in PEM.
     pub certificate: PathBuf,
-    /// The file of its private key, in PEM.
+    /// The file with the private key, in PEM.
     pub key: PathBuf,
-    /// The file of the authorities that sign clients' certificates, in PEM. With it, clients need one (mTLS).
+    /// The file with the authorities that sign clients' certificates, in PEM. With it, clients need a
+    /// certificate (mTLS).
     pub client_ca: Option<PathBuf>,
 }
 
@@ -28,27 +29,27 @@ pub struct TlsFile {
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct OperationsFile {
-    /// Their address, which is not `listen`.
+    /// The address of this listener, which has to differ from the main `listen`.
     pub listen: Address,
     /// The key for `/admin/..`, as a bearer token. Without one there is no administration.
     pub admin_key: Option<Secret>,
-    /// TLS for it.
+    /// TLS for this listener.
     pub tls: Option<TlsFile>,
 }
 
-/// How much the gateway takes on.
+/// How many clients the gateway serves, and how long things may take.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct LimitsFile {
-    /// The most connections of clients. One more is not accepted before another has ended.
+    /// The most connections of clients. Further ones are accepted only when others have ended.
     #[schemars(range(min = 1))]
     pub connections: usize,
     /// The most sessions of clients, at each endpoint and over each transport.
     #[schemars(range(min = 1))]
     pub sessions: usize,
-    /// How long a session is kept that has no stream open and no call in flight.
+    /// How long a session without an open stream and without a call in flight is kept.
     pub session_idle: Time,
-    /// How long a session lives whose id is sealed (`session_keys`), used or not.
+    /// How long a session whose id is sealed (`session_keys`) lives, used or not.
     pub session_life: Time,
     /// The longest message.
     pub message: Size,
@@ -56,7 +57,7 @@ pub struct LimitsFile {
     pub body_idle: Time,
     /// How long calls in flight may take to finish after SIGTERM.
     pub drain: Time,
-    /// How many threads serve; as many as there are processors when nothing is said.
+    /// How many threads serve; by default, as many as there are processors.
     #[schemars(range(min = 1, max = 1024))]
     pub threads: Option<NonZeroUsize>,
 }
@@ -76,7 +77,7 @@ impl Default for LimitsFile {
     }
 }
 
-/// What is logged. What the command line says goes before it.
+/// What is logged. Flags on the command line take precedence.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct LogFile {

@@ -192,7 +192,7 @@ impl JsonSchema for Address {
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({
             "type": "string",
-            "description": "An address to listen on: 127.0.0.1:8808, or 0.0.0.0:8808 for all that the machine has.",
+            "description": "An address to listen on: 127.0.0.1:8808, or 0.0.0.0:8808 for all addresses of the machine.",
         })
     }
 }

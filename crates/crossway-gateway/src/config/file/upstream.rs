@@ -11,45 +11,52 @@ use serde::{Deserialize, Serialize};
 
 use super::{Hidden, OpenApiFile, Time, WebhookFile};
 
-/// An MCP server: `command` or `url` says where it is. Or something that becomes one: `openapi` or `webhook`.
+/// An MCP server, reached by `command` or `url`, or something that is turned into one: `openapi` or
+/// `webhook`.
 #[derive(Debug, Clone, PartialEq, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct UpstreamFile {
-    /// The program to launch: a stdio server. One of this, `url`, `openapi` and `webhook`.
+    /// The program to launch, a stdio server. Exactly one of this, `url`, `openapi` and `webhook` is needed.
     #[schemars(length(min = 1))]
     pub command: Option<String>,
     /// The program's arguments.
     pub args: Vec<String>,
-    /// The program's environment. It inherits PATH, HOME, LANG and their like, and nothing else: behind a proxy, npx and uvx need HTTPS_PROXY here.
+    /// The program's environment. It inherits PATH, HOME, LANG and the like, and nothing else: behind a
+    /// proxy, npx and uvx need HTTPS_PROXY here.
     pub env: BTreeMap<String, Hidden>,
     /// The program's working directory.
     pub cwd: Option<PathBuf>,
-    /// The server's URL, over Streamable HTTP or HTTP+SSE. One of this, `command`, `openapi` and `webhook`.
+    /// The server's URL, over Streamable HTTP or HTTP+SSE. Exactly one of this, `command`, `openapi` and
+    /// `webhook` is needed.
     pub url: Option<String>,
-    /// Which transport the URL speaks. It is found out when nothing is said.
+    /// The transport of the URL. By default, it is detected.
     pub transport: Option<TransportFile>,
     /// A REST API whose operations become tools.
     pub openapi: Option<OpenApiFile>,
     /// Webhooks that become tools.
     pub webhook: Option<WebhookFile>,
-    /// Headers for each request to the URL, the API or the webhooks, the same for all users. What is a user's or a tenant's own is in `credentials`.
+    /// Headers for each request to the URL, the API or the webhooks, the same for all users. Headers of a
+    /// single user or tenant belong into `credentials`.
     pub headers: BTreeMap<String, Hidden>,
-    /// The outgoing proxy through which the URL, the API or the webhooks are asked: `http://`, `socks5://` or `socks5h://`, with a user and a
-    /// password if it wants them; or `none`. What `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY` say, when nothing is said.
+    /// The outgoing proxy for the URL, the API or the webhooks: `http://`, `socks5://` or `socks5h://`, with
+    /// a user and a password if it needs them; or `none`. By default, the variables `HTTPS_PROXY`,
+    /// `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY` apply.
     pub proxy: Option<Hidden>,
     /// Who shares a process of the server, or a session with it. APIs and webhooks have neither.
     pub scope: ScopeFile,
-    /// Whether what the server says of its tools is believed: grants with `read_only` are for trusted servers alone.
+    /// Whether the server's hints about its tools are believed. Grants with `read_only` need a trusted
+    /// server.
     pub trusted: bool,
-    /// What its tools' and prompts' names begin with at `/mcp`; its own name when nothing is said.
+    /// The prefix of the names of its tools and prompts at `/mcp`; by default, the name of the upstream.
     #[schemars(length(min = 1, max = 64))]
     pub prefix: Option<String>,
-    /// Whether control, bidirectional and invisible characters are taken out of what the server tells models of itself (instructions,
-    /// descriptions, titles, names of resources), and its length is bounded. It is when nothing is said, unless the server is trusted.
+    /// Whether control, bidirectional and invisible characters are removed from the server's texts for models
+    /// (instructions, descriptions, titles, names of resources), and their length is bounded. By default,
+    /// this is done for servers that are not trusted.
     pub sanitize: Option<bool>,
     /// Whether clients get the server's instructions.
     pub instructions: bool,
-    /// How much may be asked of it, and how long it may take.
+    /// How many calls it gets, and how long they may take.
     pub limits: UpstreamLimitsFile,
 }
 
@@ -90,15 +97,16 @@ pub enum TransportFile {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum ScopeFile {
-    /// Nobody: each client session has one of its own. Clients of 2026-07-28 have no sessions: those of one user share one, if
-    /// they can be asked (sampling, elicitation, roots) only those with the same `clientInfo`.
+    /// Nobody: each client session has its own. Clients of 2026-07-28 have no sessions. Those of one user
+    /// share one; if they can be asked (sampling, elicitation, roots), only those with the same `clientInfo`
+    /// do.
     #[default]
     Session,
     /// All sessions of one user in one tenant.
     User,
     /// All users of one tenant.
     Tenant,
-    /// Everybody, of any tenant. For servers that keep nothing of those who call.
+    /// Everybody, of any tenant. For servers that keep no data of their callers.
     Shared,
 }
 
@@ -114,36 +122,36 @@ impl ScopeFile {
     }
 }
 
-/// How much may be asked of an upstream, and how long it may take.
+/// How many calls an upstream gets, and how long they may take.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct UpstreamLimitsFile {
-    /// How many calls may be in flight at once.
+    /// The most calls in flight at once.
     #[schemars(range(min = 1))]
     pub concurrent: usize,
-    /// How many more may wait for their turn.
+    /// The most further calls that wait for their turn.
     pub queued: usize,
     /// How long a call may wait for its turn.
     pub queue_time: Time,
-    /// How often a call is tried again that the upstream has not seen.
+    /// How often a call that has not reached the upstream is tried again.
     pub retries: u32,
-    /// How long a call may be without a sign of life from the upstream; `0s`: for as long as it takes. With `openapi` or `webhook`, as long
-    /// as `timeout` if that is longer and nothing is said here.
+    /// How long a call may go without a sign of life from the upstream; `0s`: any time. With `openapi` or
+    /// `webhook`, the default is `timeout` if that is longer.
     pub idle: Time,
-    /// How long a call may take in all; `0s`: as long as it takes.
+    /// How long a whole call may take; `0s`: any time.
     pub total: Time,
-    /// Whether no calls are sent to an upstream that has said `Retry-After` until then. Not of use where each user has
-    /// bounds of their own there.
+    /// Whether the upstream gets no calls until the time that its `Retry-After` names. Turn it off where each
+    /// user has limits of their own there.
     pub heed_retry_after: bool,
-    /// When the upstream is left alone after failures.
+    /// When an upstream that fails gets no calls for a while.
     pub breaker: BreakerFile,
-    /// How many instances of it there may be, one for each user or tenant as `scope` says; and how many sessions each instance of a legacy
-    /// server may have, each of which is a process where the server is a command.
+    /// The most instances of the upstream, one for each user or tenant as `scope` says, and the most sessions
+    /// of each instance of a legacy server. Where the server is a command, each session is a process.
     #[schemars(range(min = 1))]
     pub sessions: usize,
-    /// How long an instance is kept that nobody uses, and a session of one.
+    /// How long an unused instance, and an unused session, is kept.
     pub session_idle: Time,
-    /// How long one gets new calls, at most; at least half as long. Then another takes its place.
+    /// How long an instance gets new calls at most; at least half of that. Then a new instance replaces it.
     pub session_age: Time,
 }
 
@@ -174,15 +182,15 @@ impl UpstreamLimitsFile {
     }
 }
 
-/// When an upstream is left alone, and how long.
+/// When an upstream that fails gets no calls, and how long.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct BreakerFile {
-    /// After how many failures in a row; 0: never.
+    /// The failures in a row after which it gets no calls; 0: never.
     pub failures: u32,
-    /// How long at first.
+    /// How long it gets no calls at first.
     pub first: Time,
-    /// How long at most: the time doubles with each trial that fails.
+    /// The longest that it gets no calls. The time doubles with each trial call that fails.
     pub most: Time,
 }
 

@@ -9,14 +9,16 @@ use serde::Deserialize;
 use crate::identity::limits;
 use crate::identity::text::text_or_none;
 
-/// An access token of an authorization server, as bearer (RFC 6750), in the form of a JWT (RFC 9068).
+/// An access token of an authorization server, sent as bearer token (RFC 6750), in the form of a JWT (RFC
+/// 9068).
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct JwtConfig {
-    /// The issuer: what the claim `iss` has to be, byte for byte.
+    /// The issuer, which the claim `iss` has to equal byte for byte.
     pub issuer: String,
-    /// Who tokens have to be for: the claim `aud` has to have one of these, byte for byte. With servers that know resource indicators
-    /// (RFC 8707) it is the URL that clients call, such as `https://gateway.example.com/mcp`.
+    /// The audiences of tokens: the claim `aud` has to have one of these, byte for byte. With servers that
+    /// know resource indicators (RFC 8707), it is the URL that clients call, such as
+    /// `https://gateway.example.com/mcp`.
     pub audience: Vec<String>,
     /// The file with the issuer's keys (a JWK set, RFC 7517), which is read again when it changes. Either this or `jwks_url`.
     #[serde(default)]
@@ -24,26 +26,27 @@ pub struct JwtConfig {
     /// The URL of the issuer's keys: `https`, or `http` on this machine. Redirects are not followed.
     #[serde(default)]
     pub jwks_url: Option<String>,
-    /// The algorithms that are accepted: those with public keys alone can be.
+    /// The algorithms that are accepted. Only those with public keys can be.
     #[serde(default = "JwtAlgorithm::usual")]
     pub algorithms: Vec<JwtAlgorithm>,
-    /// Which claims say what of the caller.
+    /// The claims that describe the caller.
     #[serde(default)]
     pub claims: ClaimNames,
-    /// By how many seconds clocks may differ: 60 unless told otherwise, 600 at most.
+    /// How much clocks may differ, in seconds: 60 by default, 600 at most.
     #[serde(default = "leeway")]
     pub leeway_seconds: u64,
-    /// This server's URL as clients know it, without a path: `https://gateway.example.com`. With it clients are told where to get a
-    /// token (RFC 9728).
+    /// This server's URL as clients know it, without a path: `https://gateway.example.com`. With it, clients
+    /// are told where to get a token (RFC 9728).
     #[serde(default)]
     pub resource: Option<String>,
-    /// The authorization servers that clients are told of; the issuer, unless others are named.
+    /// The authorization servers that clients are told of; by default, the issuer.
     #[serde(default)]
     pub authorization_servers: Vec<String>,
-    /// The scopes that a token has to have, all of them (its claim `scope` or `scp`). Clients are told to ask for them.
+    /// The scopes that a token needs, all of them (in its claim `scope` or `scp`). Clients are told to
+    /// request them.
     #[serde(default)]
     pub scopes: Vec<String>,
-    /// Whether requests without a token are let in as anonymous, rather than told to get one.
+    /// Whether requests without a token are let in as anonymous instead of being told to get one.
     #[serde(default)]
     pub anonymous: bool,
 }
@@ -94,13 +97,14 @@ impl JwtAlgorithm {
     }
 }
 
-/// Which claims say what of the caller: a claim's name, or a JSON pointer (`/realm_access/roles`, RFC 6901) to what is inside of one. `null`: none.
+/// The claims that describe the caller: the name of a claim, or a JSON pointer (`/realm_access/roles`, RFC
+/// 6901) into one. `null`: none.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct ClaimNames {
-    /// Who it is: `sub`, unless told otherwise. It has to be a claim that users can't choose.
+    /// The subject: `sub` by default. It has to be a claim that users can't choose.
     pub subject: String,
-    /// The e-mail address: `email`. It is not taken where the claim `email_verified` is there and is not true.
+    /// The e-mail address: `email`. It is ignored where the claim `email_verified` is there and is not true.
     #[serde(deserialize_with = "text_or_none")]
     pub email: Option<String>,
     /// The name for people: `name`.
@@ -112,7 +116,7 @@ pub struct ClaimNames {
     /// The roles: `roles`, a text or a list of texts.
     #[serde(deserialize_with = "text_or_none")]
     pub roles: Option<String>,
-    /// The other claims that rules may ask about, by the names that they have at the top of a token. None, unless they are named.
+    /// Further claims that rules can use, by their names at the top of a token. By default, none.
     pub keep: Vec<String>,
 }
 
