@@ -1,4 +1,4 @@
-//! What `docs/mcpo.md` says of mcpo's README and flags is so.
+//! What `docs/moving/mcpo-line-by-line.md` says of mcpo's README and flags is so.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -36,7 +36,7 @@ fn repository() -> PathBuf {
 }
 
 fn page() -> String {
-    fs::read_to_string(repository().join("docs/mcpo.md")).unwrap()
+    fs::read_to_string(repository().join("docs/moving/mcpo-line-by-line.md")).unwrap()
 }
 
 /// The texts between backticks.

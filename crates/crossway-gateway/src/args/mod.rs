@@ -147,7 +147,7 @@ Examples:
   crossway openapi --config config.json --hot-reload
 
 One server is at /openapi.json, /docs and POST /TOOL. Those of a file are each below /SERVER, and all are in one document at \
-/openapi.json. docs/mcpo.md says what is as with mcpo and what is not.";
+/openapi.json. docs/moving/mcpo-line-by-line.md says what is as with mcpo and what is not.";
 
 const STDIO_HELP: &str = "\
 Example, as an entry of a client's `mcpServers` file:
