@@ -44,11 +44,11 @@ pub enum Ask {
     Listen,
 }
 
-/// Who asks, and how. Never sent upstream as it is.
+/// Which client makes a call, and how. It is not itself sent to the upstream.
 ///
-/// The default is one and the same client wherever it is made: its `origin` is 0. That is right for a program with one client on a connection.
-/// Where several share a connection and choose their ids by themselves, each needs an [`Origin::unique`] of its own, or a
-/// cancellation of one may reach a call of another.
+/// The default is always the same client: its `origin` is 0. That is right for a program with one client on a
+/// connection. Where several clients share a connection and choose their ids independently, each needs its
+/// own [`Origin::unique`], or a cancellation of one may reach a call of another.
 #[derive(Debug, Clone, Default)]
 #[non_exhaustive]
 pub struct Context {
@@ -58,11 +58,11 @@ pub struct Context {
     pub revision: Option<Revision>,
     /// When the client stops waiting.
     ///
-    /// Upstreams that speak Streamable HTTP or call REST APIs and webhooks end a call then, and so do `TimeoutLayer` of `crossway-layers` and
-    /// `Guard` of `crossway-router`. Nothing else heeds it: not stdio, HTTP+SSE, `ToLegacy` or `rmcp`. Put one of these two around such
-    /// an upstream.
+    /// Upstreams that speak Streamable HTTP or call REST APIs and webhooks end a call then, and so do
+    /// `TimeoutLayer` of `crossway-layers` and `Guard` of `crossway-router`. stdio, HTTP+SSE, `ToLegacy` and
+    /// `rmcp` ignore it: put one of these two around such an upstream.
     pub deadline: Option<Instant>,
-    /// What layers and transports tell each other, by type.
+    /// Values that layers and transports attach for each other, by type.
     pub extensions: Extensions,
 }
 
@@ -100,7 +100,7 @@ impl Call {
         Self { ask: Ask::Message(message), context }
     }
 
-    /// Asks an upstream for what belongs to no call.
+    /// Asks an upstream for the messages that belong to no call.
     #[must_use]
     pub fn listen(context: Context) -> Self {
         Self { ask: Ask::Listen, context }

@@ -51,7 +51,7 @@ pub enum Reason {
     /// The upstream speaks legacy revisions only, and the call was a modern one.
     #[error("the MCP server speaks revisions before 2026-07-28 only; open a session with `initialize`")]
     LegacyOnly,
-    /// What the upstream sent is no answer.
+    /// The upstream's answer is invalid.
     #[error("the MCP server's answer is not valid: {0}")]
     InvalidAnswer(ErrorText),
     /// The upstream refused the call below the level of messages.
@@ -70,7 +70,7 @@ pub enum Reason {
     /// A bound was reached.
     #[error("too much at once: {0}")]
     OverLimit(ErrorText),
-    /// What the caller may use is used up; others go on.
+    /// The caller's quota is used up; other callers are not affected.
     #[error("over a quota: {0}")]
     OverQuota(ErrorText),
     /// The connection is being closed on our side.
@@ -78,7 +78,7 @@ pub enum Reason {
     Closing,
 }
 
-/// A time in seconds, where it is some.
+/// A time in words: in seconds if it is a whole number of them.
 fn in_words(time: Duration) -> String {
     match time.as_millis() {
         millis if millis > 0 && millis.is_multiple_of(1000) => format!("{} s", time.as_secs()),
@@ -106,7 +106,7 @@ impl CallError {
         Self { reason, outcome, retry_after: None }
     }
 
-    /// A failure of which the upstream has not seen the call.
+    /// A failure of a call that the upstream has not seen.
     #[must_use]
     pub fn not_sent(reason: Reason) -> Self {
         Self::new(reason, Outcome::NotSent)
@@ -141,7 +141,7 @@ impl CallError {
     /// this before an error goes to a caller who must not learn host names, paths or commands.
     #[must_use]
     pub fn redacted(mut self, instead: &'static str) -> Self {
-        // Each reason is named, so that a new one is thought of.
+        // Each reason is named, so that a new one can't be forgotten here.
         match &mut self.reason {
             Reason::Unavailable(why)
             | Reason::Ended(why)
@@ -166,13 +166,13 @@ impl CallError {
         self
     }
 
-    /// What is known of the call.
+    /// What is known about the call: whether it was sent, and answered.
     #[must_use]
     pub fn outcome(&self) -> Outcome {
         self.outcome
     }
 
-    /// Who has to change something.
+    /// Which side has to act.
     #[must_use]
     pub fn fault(&self) -> Fault {
         match self.reason {
@@ -193,7 +193,7 @@ impl CallError {
         }
     }
 
-    /// The same in whole seconds, rounded up, as `Retry-After` has it.
+    /// The same in whole seconds, rounded up, for `Retry-After`.
     #[must_use]
     pub fn retry_after_seconds(&self) -> Option<u64> {
         self.retry_after().map(whole_seconds)

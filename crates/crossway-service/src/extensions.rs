@@ -7,9 +7,9 @@ use std::sync::Arc;
 
 /// A type map that layers and transports use to attach data to a call.
 ///
-/// Cloning is one `Arc` clone whatever the size; values inserted later are not seen by earlier clones.
+/// Cloning is one `Arc` clone, whatever the size; values inserted later are not seen by earlier clones.
 ///
-/// What an HTTP server found out about a request is taken over as a whole, and found like everything else:
+/// The extensions of an HTTP request can be inserted as a whole, and their values are found like all others:
 ///
 /// ```
 /// use crossway_service::Extensions;
@@ -27,14 +27,15 @@ pub struct Extensions(Option<Arc<Node>>);
 
 struct Node {
     before: Extensions,
-    /// A bit for the type of this value and of each before it. A search for a type that is absent mostly ends here.
+    /// A bit for the type of this value and of each earlier one. A search for a missing type mostly ends
+    /// here.
     types: u64,
-    /// The type of the value, so that a walk compares numbers and calls nothing.
+    /// The type of the value, so that a search compares numbers and calls nothing.
     type_id: TypeId,
     /// Whether the value holds the extensions of an HTTP request, which are searched too.
     is_of_request: bool,
     type_name: &'static str,
-    /// In a box of its own: a walk over nodes of one size computes no offsets.
+    /// Boxed separately: a search over nodes of one size computes no offsets.
     value: Box<dyn Any + Send + Sync>,
 }
 
@@ -45,7 +46,7 @@ impl Extensions {
         Self::default()
     }
 
-    /// Puts a value in. One of the same type that was there before is no longer found.
+    /// Inserts a value. An earlier one of the same type is no longer found.
     pub fn insert<T: Send + Sync + 'static>(&mut self, value: T) {
         let (type_id, type_name) = (TypeId::of::<T>(), type_name::<T>());
         let is_of_request = type_id == TypeId::of::<http::Extensions>();
@@ -77,7 +78,7 @@ impl Extensions {
         self.0.as_ref().map_or(0, |node| node.types)
     }
 
-    /// Whether there is nothing in it.
+    /// Whether it has no values.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_none()
@@ -88,9 +89,9 @@ impl Extensions {
     }
 }
 
-/// The bit of a type: one of 64, which others may have too.
+/// The bit of a type: one of 64, which other types may share.
 fn bit(type_id: TypeId) -> u64 {
-    /// Takes what a type's id hashes: a number that is spread well as it is.
+    /// Takes the number that a type's id hashes, which is spread well already.
     #[derive(Default)]
     struct Last(u64);
 
@@ -115,10 +116,11 @@ fn bit(type_id: TypeId) -> u64 {
     1 << (hasher.finish() % 64)
 }
 
-/// The value of a type that an HTTP request carries: by itself, or in [`Extensions`] that are among its own.
+/// The value of a type that an HTTP request carries: directly, or in [`Extensions`] among its own.
 ///
-/// Who knows the same of many requests puts it into extensions once, and a clone of those into each request: one value is moved then
-/// and not many. When a call is made of the request, all of it becomes the call's own.
+/// Values that are the same for many requests can be put into extensions once, and a clone of those into each
+/// request: then one value is moved instead of many. When a call is made from the request, all of it becomes
+/// the call's own.
 ///
 /// ```
 /// use crossway_service::{Extensions, extension_of};
@@ -146,7 +148,7 @@ impl From<http::Extensions> for Extensions {
 }
 
 impl fmt::Debug for Extensions {
-    /// Tells what kinds of things are in it and never what they are: some are secrets.
+    /// Shows the types of the values and never the values: some are secrets.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_list().entries(self.nodes().map(|node| node.type_name)).finish()
     }

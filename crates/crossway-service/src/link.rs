@@ -18,7 +18,7 @@ pub type Closing = Pin<Box<dyn Future<Output = ()> + Send>>;
 ///
 /// The connection ends when its last [`Link`] is dropped.
 pub trait Connection: Send + Sync + 'static {
-    /// Takes a call. Never waits: what has to wait does so in the reply.
+    /// Takes a call. Never waits: all waiting is done by the reply.
     ///
     /// What the reply has to be depends on what is [asked](crate::Ask):
     ///
@@ -28,10 +28,11 @@ pub trait Connection: Send + Sync + 'static {
     /// - **[`Ask::Listen`](crate::Ask::Listen)**: messages that belong to no call, for as long as the connection lasts. The end of this reply
     ///   says that the connection has ended, and clients are told so: a connection that has nothing to say gives [`Reply::silent`].
     ///
-    /// Cancellations come in two ways, and an implementation that works for long has to heed both. The reply is dropped when nobody
-    /// waits for it any more: a modern client has closed its request, a session has ended, or a layer has given up. A legacy client
-    /// sends `notifications/cancelled` instead, which comes as a call of its own, with the [origin](crate::Context::origin) of the
-    /// request's call; its transport's server keeps the reply until that ends. [`Mux`](crate::Mux) does both.
+    /// Cancellations come in two ways, and an implementation that works for long has to respect both. The
+    /// reply is dropped when nobody waits for it any more: a modern client has closed its request, a session
+    /// has ended, or a layer has given up. A legacy client instead sends `notifications/cancelled`, which
+    /// arrives as a call of its own, with the [origin](crate::Context::origin) of the request's call; its
+    /// transport's server keeps the reply until that ends. [`Mux`](crate::Mux) does both.
     fn call(&self, call: Call) -> Reply;
 
     /// Ends the session: calls in flight fail, a child process is ended, an HTTP session is deleted. The future is
@@ -53,7 +54,7 @@ impl Link {
         Self(Arc::new(connection))
     }
 
-    /// Makes a link of a service, as `tower` layers give it. Closing it closes `inner`.
+    /// Makes a link from a service, as `tower` layers return it. Closing it closes `inner`.
     pub fn from_service<S>(service: S, inner: Self) -> Self
     where
         S: Service<Call, Response = Reply, Error = Infallible> + Clone + Send + Sync + 'static,
@@ -74,7 +75,7 @@ impl Link {
     }
 }
 
-/// So that what stands around a connection can stand around a link.
+/// So that wrappers of a connection can also wrap a link.
 impl Connection for Link {
     fn call(&self, call: Call) -> Reply {
         self.0.call(call)

@@ -13,26 +13,27 @@ use crate::{Call, CallError, Context, Extensions, Limits, Link, Origin, Reason, 
 
 /// Serves one client whose messages come in one stream and go out in another, as on stdio and HTTP+SSE.
 ///
-/// What the client says goes in by [`handle`](Pump::handle), what it is to be told comes out of
+/// The client's messages go in through [`handle`](Pump::handle), and messages for the client come out of
 /// [`poll_next`](Pump::poll_next). A pump is a state machine without a task; it ends when the link does.
 pub struct Pump {
     link: Link,
     limits: Limits,
     context: Context,
-    /// What came in behind a notification that is still being handed on (a request must not overtake
-    /// `notifications/initialized`), behind an `initialize` without an answer (there is no session for it yet), or when as many calls
-    /// were in flight as there may be. With what is known of each.
+    /// Messages that have to wait: behind a notification that is still being delivered (a request must not
+    /// overtake `notifications/initialized`), behind an `initialize` without an answer (there is no session
+    /// yet), or because as many calls are in flight as may be. Each has its own extensions.
     inbox: VecDeque<(Message, Extensions)>,
     inbox_bytes: usize,
     notifying: Option<Reply>,
-    /// The call that is an `initialize`, until it is answered.
+    /// The number of the `initialize` call, until it is answered.
     opening: Option<u64>,
     listening: Option<Reply>,
     calls: SelectAll<InFlight>,
     refused: VecDeque<Message>,
-    /// The requests of the upstream's that the client has not answered, and which call each came with.
+    /// The upstream's requests that the client has not answered, each with the number of the call that it
+    /// came with.
     asked: Vec<(RequestId, Option<u64>)>,
-    /// How many calls there have been.
+    /// The number of calls so far.
     begun: u64,
     waker: Option<Waker>,
 }
@@ -44,7 +45,7 @@ impl Pump {
         Self::with_extensions(link, limits, Extensions::new())
     }
 
-    /// Serves a client of whom layers and transports are to know something, from the first call on.
+    /// Serves a client with extensions for layers and transports, from its first call on.
     #[must_use]
     pub fn with_extensions(link: Link, limits: Limits, extensions: impl Into<Extensions>) -> Self {
         let mut context = Context::new(Origin::unique(), None);
@@ -67,12 +68,12 @@ impl Pump {
         }
     }
 
-    /// The context of the client's calls; what is put into it goes with each call from then on.
+    /// The context of the client's calls. Changes apply to all later calls.
     pub fn context_mut(&mut self) -> &mut Context {
         &mut self.context
     }
 
-    /// Takes a message of the client. Never waits.
+    /// Handles a message of the client. Never waits.
     pub fn handle(&mut self, message: Message) {
         if message.is_response() {
             let answered = message.id();
@@ -103,8 +104,8 @@ impl Pump {
         }
     }
 
-    /// Answers a request of the client with an error, and hands it to nobody. Gives whether there was a place for the answer: as many wait
-    /// as a client need not have read.
+    /// Answers a request of the client with an error, without passing it on. Returns whether there was room
+    /// for the answer: only so many refusals wait for a client to read them.
     #[must_use]
     pub fn refuse(&mut self, request: &RequestId, error: &CallError) -> bool {
         if self.refused.len() >= Limits::URGENT_MESSAGES {
@@ -115,8 +116,9 @@ impl Pump {
         true
     }
 
-    /// Ends all calls with errors, which are the last that the client is told: those that were handed on with an unknown outcome, those that
-    /// wait as not sent. The upstream is told that they are cancelled. Nothing may be handed to it any more.
+    /// Ends all calls with errors, which are the last messages for the client: calls that were passed on have
+    /// an unknown outcome, calls that wait were not sent. The upstream is told that they are cancelled. No
+    /// message may be handled after that.
     pub fn fail_all(&mut self, reason: &Reason) {
         let (sent, waiting) = (CallError::unknown(reason.clone()), CallError::not_sent(reason.clone()));
         let of_calls = self.calls.iter().filter_map(|call| call.id.as_ref());
@@ -129,7 +131,7 @@ impl Pump {
         self.wake();
     }
 
-    /// Wakes who polls: there is something to be told, or nothing more to wait for.
+    /// Wakes the poller: there is a message, or nothing more to wait for.
     fn wake(&mut self) {
         if let Some(waker) = self.waker.take() {
             waker.wake();
@@ -148,25 +150,26 @@ impl Pump {
         }
     }
 
-    /// Whether the client has as much in flight and as much waiting as it may have.
+    /// Whether the inbox is full.
     #[must_use]
     pub fn is_full(&self) -> bool {
         self.inbox.len() >= self.limits.inbox_messages || self.inbox_bytes >= self.limits.inbox_bytes
     }
 
-    /// Whether the transport should keep reading from the client: until the pump is full, and while full as long as the upstream waits
-    /// for a response that may be queued behind requests. Stops when the client does not read its errors.
+    /// Whether the transport should keep reading from the client. It should until the pump is full, and
+    /// beyond that while the upstream waits for a response that may be queued behind requests. It should not
+    /// while the client does not read its errors.
     #[must_use]
     pub fn is_open(&self) -> bool {
         (!self.is_full() || !self.asked.is_empty()) && self.refused.len() < Limits::URGENT_MESSAGES
     }
 
-    /// Whether what comes in has to wait.
+    /// Whether new messages have to wait.
     fn is_held(&self) -> bool {
         self.notifying.is_some() || self.opening.is_some() || self.calls.len() >= self.limits.inbox_messages
     }
 
-    /// Forgets a request that was not handed on yet, when its cancellation comes: it has no answer.
+    /// Drops a request that was not passed on yet, because it was cancelled: it gets no answer.
     fn cancels_one_that_waits(&mut self, message: &Message) -> bool {
         let Some(id) = message.cancelled_id().filter(|_| !message.is_response()) else { return false };
         let is_it =
@@ -176,8 +179,8 @@ impl Pump {
         true
     }
 
-    /// Whether all that came in has been answered and handed on. Asked when [`poll_next`](Pump::poll_next) is
-    /// pending: until then an answer that has been given still counts.
+    /// Whether all messages of the client have been passed on and answered. To be called when
+    /// [`poll_next`](Pump::poll_next) is pending: until then, an answer that was just returned still counts.
     #[must_use]
     pub fn is_idle(&self) -> bool {
         self.calls.is_empty() && self.inbox.is_empty() && self.notifying.is_none() && self.refused.is_empty()
@@ -209,7 +212,7 @@ impl Pump {
                     self.opening = self.opening.filter(|opening| *opening != of || !message.is_response());
                     return Poll::Ready(Some(self.noted(message, Some(of))));
                 }
-                // Nobody waits for answers in the course of a call that has ended.
+                // Nobody waits for answers to questions of a call that has ended.
                 Poll::Ready(Some((ended, None))) => {
                     self.asked.retain(|(_, of)| *of != Some(ended));
                     self.opening = self.opening.filter(|opening| *opening != ended);
@@ -218,7 +221,7 @@ impl Pump {
                 Poll::Ready(None) if self.listening.is_none() && self.is_idle() => return Poll::Ready(None),
                 _ => {}
             }
-            // A call that has ended just now leaves room for what waits.
+            // A call that has just ended leaves room for waiting messages.
             if self.is_held() || self.inbox.is_empty() {
                 break;
             }
@@ -265,7 +268,8 @@ impl Pump {
         }
     }
 
-    /// Notes what a message for the client tells: a question, or the revision that `initialize` ends with.
+    /// Records what a message for the client contains: a question, or the revision that `initialize` agrees
+    /// on.
     fn noted(&mut self, answer: Message, of: Option<u64>) -> Message {
         match answer.kind() {
             Kind::Request if self.asked.len() < Limits::URGENT_MESSAGES => {
@@ -284,17 +288,18 @@ impl Pump {
     }
 }
 
-/// What must not wait behind anything: cancellations overtake the calls that they cancel, and an upstream may be
+/// Messages that must not wait: cancellations overtake the calls that they cancel, and an upstream may be
 /// waiting for a response.
 fn is_urgent(message: &Message) -> bool {
     message.is_response() || message.is_method("notifications/cancelled")
 }
 
-/// A reply on its way to the client, failures turned into messages. Each comes with the number of its call, and that alone once a call
-/// has ended that opens the session, or in whose course the upstream has asked something.
+/// A reply on its way to the client, with failures turned into messages. Each message comes with the number
+/// of its call. The end of the reply is reported too if the call opens the session, or if the upstream has
+/// asked something during it.
 struct InFlight {
     number: u64,
-    /// `None` for what has no answer, or has had it.
+    /// `None` for messages without an answer, and once the answer was given.
     id: Option<RequestId>,
     reply: Reply,
     is_end_told: bool,

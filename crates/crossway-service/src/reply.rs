@@ -9,7 +9,7 @@ use futures_core::Stream;
 
 use crate::CallError;
 
-/// What an upstream says to a call: a stream of messages.
+/// An upstream's reply to a call: a stream of messages.
 ///
 /// | to | it gives |
 /// |---|---|
@@ -31,13 +31,13 @@ pub struct Reply(Inner);
 enum Inner {
     Ended,
     Once(Message),
-    /// In a box, since a reply is moved and kept in many places.
+    /// Boxed, because replies are moved and kept in many places.
     Failed(Box<CallError>),
     Stream(Pin<Box<dyn Stream<Item = Result<Message, CallError>> + Send>>),
 }
 
 impl Reply {
-    /// The reply to a message that has none.
+    /// The reply to a message that gets no response.
     pub fn accepted() -> Self {
         Self(Inner::Ended)
     }
@@ -52,8 +52,8 @@ impl Reply {
         Self(Inner::Failed(Box::new(error)))
     }
 
-    /// The reply to [`Ask::Listen`](crate::Ask::Listen) of a server that says nothing unasked: it never ends, since
-    /// its end would say that the connection has ended.
+    /// The reply to [`Ask::Listen`](crate::Ask::Listen) of a server that sends nothing outside of calls. It
+    /// never ends, because its end would mean that the connection has ended.
     pub fn silent() -> Self {
         Self::stream(futures_util::stream::pending())
     }
@@ -63,7 +63,7 @@ impl Reply {
         Self(Inner::Stream(Box::pin(messages)))
     }
 
-    /// A reply of which only a future is known yet.
+    /// A reply that a future will give.
     pub fn pending(reply: impl Future<Output = Self> + Send + 'static) -> Self {
         Self::stream(futures_util::FutureExt::flatten_stream(reply))
     }

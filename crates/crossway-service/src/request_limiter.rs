@@ -22,12 +22,12 @@ impl RequestLimiter {
     ///
     /// # Errors
     ///
-    /// When it is too much: *not sent*, with word of when to try again.
+    /// When the bound is reached: *not sent*, with the time to try again.
     pub fn admit(&self) -> Result<(), CallError> {
         (self.0)()
     }
 
-    /// The same where there may be no bound.
+    /// As [`admit`](Self::admit), where there may be no bound.
     ///
     /// # Errors
     ///

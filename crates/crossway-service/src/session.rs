@@ -7,11 +7,12 @@ use std::time::SystemTime;
 use bytes::Bytes;
 use crossway_proto::Revision;
 
-/// Whose session it is, where something in front of a server knows.
+/// The owner of a session, where something in front of a server knows it.
 ///
-/// Put one into the extensions of each HTTP request: a session then answers only requests with the owner that the request had which opened it,
-/// and is unknown to all others, on Streamable HTTP and on HTTP+SSE. "MCP servers **SHOULD** bind session IDs to user-specific information"
-/// (2025-11-25, basic/security_best_practices, Session Hijacking): a session id alone is no proof of who sends it.
+/// Put one into the extensions of each HTTP request: a session then answers only requests of the owner that
+/// opened it, and does not exist for all others, on Streamable HTTP and on HTTP+SSE. "MCP servers **SHOULD**
+/// bind session IDs to user-specific information" (2025-11-25, basic/security_best_practices, Session
+/// Hijacking): a session id alone does not prove who sends it.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct SessionOwner(Arc<str>);
 
@@ -36,14 +37,14 @@ impl fmt::Debug for SessionOwner {
 
 /// The state from which a legacy client's session can be restored.
 ///
-/// It is what `initialize` said, and nothing that happened since: open streams, calls in flight, subscriptions and log levels belong to
-/// the process that has them.
+/// It has what `initialize` said, and nothing that happened since: open streams, calls in flight,
+/// subscriptions and log levels stay with the process that has them.
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SessionState {
-    /// Tells this session from all others; random.
+    /// A random number that no other session has.
     pub number: u128,
-    /// The revision that was agreed upon, where the server had answered when its client was told the session.
+    /// The revision that was agreed upon, if the server had answered when the client was given the session.
     pub revision: Option<Revision>,
     /// The `params` of the client's `initialize`, as they came.
     pub initialize: Bytes,
@@ -60,7 +61,7 @@ impl SessionState {
 }
 
 impl fmt::Debug for SessionState {
-    /// The number is as good as a password, and who the client is does not belong into logs by accident.
+    /// The number works like a password, and the client's identity must not get into logs by accident.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let revision = &self.revision;
         f.debug_struct("SessionState").field("revision", revision).finish_non_exhaustive()
@@ -72,13 +73,13 @@ impl fmt::Debug for SessionState {
 /// Implementations must authenticate handles: only holders of the key may create one that opens. A handle opens only for the `owner` that
 /// it was issued for, where something in front of the server knows the owner.
 pub trait SessionHandles: fmt::Debug + Send + Sync + 'static {
-    /// The handle of a session: visible ASCII, as the specification wants it of session ids (2025-11-25,
-    /// basic/transports, Session Management). `None` when the state does not fit into one: the session then gets an id
-    /// that means something to its process alone.
+    /// The handle of a session: visible ASCII, as the specification requires of session ids (2025-11-25,
+    /// basic/transports, Session Management). `None` when the state does not fit into one: the session then
+    /// gets an id that only its process knows.
     fn issue(&self, state: &SessionState, owner: Option<&str>) -> Option<String>;
 
-    /// What was put into a handle. `None` for all that was not issued by whoever has the key, for this owner.
+    /// The state in a handle. `None` unless it was issued by a holder of the key, for this owner.
     ///
-    /// Whether the session has expired is not its concern.
+    /// It does not check whether the session has expired.
     fn open(&self, handle: &str, owner: Option<&str>) -> Option<SessionState>;
 }

@@ -6,8 +6,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// A limit on open sessions, shared by its clones, for one user or (with [`within`](Self::within)) for a user inside a tenant.
 ///
-/// Insert it into the extensions of each HTTP request: the transport opens a session only if [`try_acquire`](Self::try_acquire) succeeds. So it
-/// is with streams that are held like sessions: modern subscriptions, and each stream beyond a session's first for messages outside calls.
+/// Insert it into the extensions of each HTTP request: the transport opens a session only if
+/// [`try_acquire`](Self::try_acquire) succeeds. The same holds for streams that are held like sessions:
+/// modern subscriptions, and each stream beyond a session's first for messages outside calls.
 #[derive(Clone)]
 pub struct SessionLimiter(Arc<Share>);
 

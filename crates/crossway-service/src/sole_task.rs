@@ -3,14 +3,15 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// Whether a background task runs of which there is to be one, such as a table's sweeper.
+/// Whether a background task runs that may exist only once, such as the sweeper of a table.
 ///
-/// It runs for as long as its [`Running`] exists, which the task owns. So it can be started again when it has ended, has panicked, or was
-/// dropped with its runtime, as happens to a server or client that one runtime uses after another.
+/// It runs as long as its [`Running`] exists, which the task owns. So it can be started again after it has
+/// ended, has panicked, or was dropped with its runtime. The latter happens to a server or client that is
+/// used by one runtime after another.
 #[derive(Debug, Default)]
 pub struct SoleTask(Arc<AtomicBool>);
 
-/// The right to be the one task; given up when it is dropped.
+/// The right to be the only task; given up when it is dropped.
 #[derive(Debug)]
 pub struct Running(Arc<AtomicBool>);
 

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use crate::Limits;
 
-/// The moment `time` after `now`, or 30 years after it if that is sooner: users of a library set a time without limit by
-/// [`Duration::MAX`], with which addition would panic. Of any clock, such as [`std::time::Instant`] and tokio's.
+/// The moment `time` after `now`, but at most 30 years after it: users of a library say "without limit" with
+/// [`Duration::MAX`], and adding that would panic. For any clock, such as [`std::time::Instant`] and tokio's.
 #[must_use]
 pub fn later<T: Add<Duration, Output = T>>(now: T, time: Duration) -> T {
     now + time.min(Limits::LONGEST)

@@ -4,7 +4,8 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
-/// Where a call stands in a trace; in a call's [extensions](crate::Context::extensions) for who sends it on.
+/// A call's place in a trace. It is in a call's [extensions](crate::Context::extensions), for those who send
+/// the call on.
 ///
 /// 2026-07-28, basic/index, `_meta`: "`traceparent`, `tracestate`, and `baggage`" are reserved, and follow W3C Trace
 /// Context. Over HTTP they are headers of the same names too.
@@ -16,25 +17,26 @@ pub struct TraceContext {
     state: Option<Arc<str>>,
 }
 
-/// A `traceparent` that says nothing: the trace begins anew then (W3C Trace Context, 3.2.2).
+/// An invalid `traceparent`: a new trace begins then (W3C Trace Context, 3.2.2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum BadTraceparent {
-    /// It is not made as `traceparent` is.
+    /// It does not have the form of a `traceparent`.
     #[error("it is not of the form version-trace-span-flags")]
     Form,
-    /// Its version is the one that no version has.
+    /// Its version is the one that is reserved as invalid.
     #[error("its version is ff")]
     Version,
-    /// Its trace or its span is zero, which stands for none.
+    /// Its trace or its span is zero, which means none.
     #[error("its trace or its span is zero")]
     Zero,
 }
 
 impl TraceContext {
-    /// The flag that says that whoever calls may have recorded the call.
+    /// The flag that says that the caller may have recorded the call.
     pub const SAMPLED: u8 = 1;
-    /// How long a `tracestate` may be: 512 bytes, "vendors SHOULD propagate at least" that much (W3C Trace Context, 3.3.1.5).
+    /// The longest `tracestate`: 512 bytes, "vendors SHOULD propagate at least" that much (W3C Trace Context,
+    /// 3.3.1.5).
     pub const STATE_BYTES: usize = 512;
 
     /// A place in a trace; `None` if one of the two is zero.
@@ -71,13 +73,13 @@ impl TraceContext {
         self.span
     }
 
-    /// Whether whoever calls may have recorded the call.
+    /// Whether the caller may have recorded the call.
     #[must_use]
     pub fn is_sampled(&self) -> bool {
         self.flags & Self::SAMPLED != 0
     }
 
-    /// What vendors say beside it: `tracestate`.
+    /// The `tracestate`, which vendors set.
     #[must_use]
     pub fn state(&self) -> Option<&str> {
         self.state.as_deref()
@@ -115,7 +117,8 @@ fn number(text: &[u8]) -> Option<u128> {
 impl FromStr for TraceContext {
     type Err = BadTraceparent;
 
-    /// Reads `traceparent`. Versions to come are read by what they have of this one (W3C Trace Context, 3.2.4).
+    /// Reads `traceparent`. Later versions are read by the parts that they share with this one (W3C Trace
+    /// Context, 3.2.4).
     fn from_str(text: &str) -> Result<Self, BadTraceparent> {
         let text = text.as_bytes();
         let (head, rest) = text.split_at_checked(55).ok_or(BadTraceparent::Form)?;
@@ -131,7 +134,7 @@ impl FromStr for TraceContext {
             _ => {}
         }
         let span = u64::try_from(span).map_err(|_| BadTraceparent::Form)?;
-        // What later versions mean by other flags is not known.
+        // The meaning of other flags in later versions is not known.
         Self::new(trace, span, flags as u8 & Self::SAMPLED).ok_or(BadTraceparent::Zero)
     }
 }

@@ -12,9 +12,10 @@ use crate::{Call, Connection, Link, Reply};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Scope {
-    /// Nobody: it is one client session's own, and ends with it.
+    /// Nobody: it belongs to one client session, and ends with it.
     Session,
-    /// Calls of many clients, in one session that is none of theirs: one that does not read must not hold up the others.
+    /// Calls of many clients, in one session that belongs to none of them. A client that does not read must
+    /// not hold up the others.
     Pooled,
     /// All stateless (modern) requests.
     Shared,
@@ -56,8 +57,8 @@ impl<U: Upstream + ?Sized> Upstream for Box<U> {
 
 /// An upstream with a layer around each of its connections; see [`Upstream::layered`].
 ///
-/// The layer makes a [`Connection`] of a [`Link`], so nothing is allocated for a call's future. The layers of `crossway-layers` do so. A
-/// layer that makes a mere `tower` service goes into a [`ServiceLayer`].
+/// The layer makes a [`Connection`] from a [`Link`], so nothing is allocated for a call's future. The layers of
+/// `crossway-layers` do that. A layer that makes a plain `tower` service goes into a [`ServiceLayer`].
 #[derive(Debug, Clone)]
 pub struct Layered<U, L> {
     upstream: U,

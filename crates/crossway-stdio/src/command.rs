@@ -182,7 +182,7 @@ impl Command {
     pub(crate) fn to_tokio(&self) -> Result<(tokio::process::Command, PathBuf), StartError> {
         let path = self.check()?;
         let mut command = tokio::process::Command::new(&path);
-        // Programs with several names look at the one that they were called by.
+        // Programs with several names act by the name that they were called by.
         #[cfg(unix)]
         command.arg0(&self.program);
         command.args(&self.args).env_clear().envs(self.environment());

@@ -35,7 +35,7 @@ pub(crate) enum Written {
     All,
     /// The writer is full.
     UntilFull,
-    /// The writer may have room, but others must have their turn.
+    /// The writer may have room, but other tasks have to have their turn.
     InPart,
 }
 
@@ -112,7 +112,7 @@ impl Queue {
         }
     }
 
-    /// Writes until everything is written, the writer is full, or others have to have their turn.
+    /// Writes until everything is written, the writer is full, or other tasks have to have their turn.
     #[cfg(unix)]
     pub(crate) fn write(
         &mut self,

@@ -12,12 +12,12 @@ use crate::child::{self, Plan};
 use crate::shared::{Handle, SharedConnection};
 use crate::{Command, Options, StartError};
 
-/// The kind of revisions that a server speaks (2026-07-28, basic/versioning).
+/// The era of a server's revisions (2026-07-28, basic/versioning).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Era {
     /// 2026-07-28 or later, and maybe earlier ones as well.
     Modern,
-    /// Only revisions that begin with `initialize`.
+    /// Only revisions with `initialize`.
     Legacy,
 }
 

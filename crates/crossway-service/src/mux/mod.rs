@@ -1,8 +1,9 @@
 //! Multiplexes many calls over one two-way pipe of messages.
 //!
-//! stdio, HTTP+SSE and in-memory pipes carry messages of many calls in one stream each way. A [`Mux`] gives each
-//! call an id of the connection's own, finds out to whom each message of the upstream belongs, and fails what is in
-//! flight when the pipe ends. The transport gives it an [`Outlet`] and hands it what arrives.
+//! stdio, HTTP+SSE and in-memory pipes carry messages of many calls in one stream each way. A [`Mux`] gives
+//! each call an id of the connection's own, finds the call that each message of the upstream belongs to, and
+//! fails the calls in flight when the pipe ends. The transport gives it an [`Outlet`] and passes it each
+//! message that arrives.
 
 mod replies;
 mod state;
@@ -20,17 +21,16 @@ use crate::{
 use replies::{Answer, Listening};
 use state::{State, Waiting};
 
-/// The way out of a [`Mux`]: to the upstream. Its methods must not call back into the mux.
+/// The way from a [`Mux`] to the upstream. Its methods must not call back into the mux.
 pub trait Outlet: Send + Sync + 'static {
-    /// Hands a message to the transport, behind all that it was given before. Never waits.
+    /// Hands a message to the transport, after all earlier ones. Never waits.
     ///
     /// # Errors
     ///
     /// When the message can't be taken: the upstream has not seen it.
     fn send(&self, message: Message) -> Result<(), Reason>;
 
-    /// Hands a client's request to the transport, with the context that stands beside its bytes. Most transports
-    /// have no use for it.
+    /// Hands a client's request to the transport, with its context. Most transports ignore the context.
     ///
     /// # Errors
     ///
@@ -66,8 +66,8 @@ pub enum Overflow {
     /// Stop reading the upstream until there is room ([`Mux::poll_capacity`]): nothing is lost. For connections
     /// that serve a single client.
     Hold,
-    /// End the slow call with an error, so that the others are not held up. For connections that clients share: what a
-    /// server logs is decided on [when it comes](Mux::accept).
+    /// End the slow call with an error, so that the others are not held up. For connections that clients
+    /// share: the owner of a log message is decided [when it arrives](Mux::accept).
     Fail,
 }
 
@@ -87,13 +87,13 @@ struct Shared<O> {
     outlet: O,
     limits: Limits,
     overflow: Overflow,
-    /// A reply has come to be half as full as it may be before its call [fails](Overflow::Fail).
+    /// Whether a reply is half as full as it may be before its call [fails](Overflow::Fail).
     is_crowded: AtomicBool,
     state: Mutex<State>,
 }
 
 impl<O: Outlet> Mux<O> {
-    /// A connection whose messages go out by `outlet`.
+    /// Creates a connection that sends its messages through `outlet`.
     pub fn new(outlet: O, limits: Limits, overflow: Overflow) -> Self {
         let state = Mutex::new(State::new(limits.calls_in_flight));
         Self(Arc::new(Shared { outlet, limits, overflow, is_crowded: AtomicBool::new(false), state }))
@@ -110,10 +110,10 @@ impl<O: Outlet> Mux<O> {
         &self.0.outlet
     }
 
-    /// Takes a message of the upstream and hands it to whom it belongs.
+    /// Accepts a message of the upstream, and hands it to the call or listener that it belongs to.
     ///
-    /// A log message names no call. Where clients share the connection, it goes to the one call that it can be of, as the calls
-    /// stand when it comes; if it may be another client's, nobody hears it.
+    /// A log message names no call. Where clients share the connection, it goes to the only call that it can
+    /// belong to among those in flight when it arrives. If it may belong to another client, it is dropped.
     pub fn accept(&self, mut message: Message) {
         let mut state = self.state();
         match message.kind() {
@@ -156,10 +156,11 @@ impl<O: Outlet> Mux<O> {
         self.0.is_crowded.load(Ordering::Relaxed)
     }
 
-    /// The pipe has ended: all calls in flight fail, and all that come later. If `initialize` has opened a session on it, these
-    /// are told that the session has ended, so that their client begins a new one.
+    /// Ends the connection, because the pipe has ended: calls in flight and later calls fail. If `initialize`
+    /// has opened a session on it, later calls are told that the session has ended, so that their client
+    /// opens a new one.
     ///
-    /// `is_unsent` tells of a call whether its request never left; the outcome of the others is unknown.
+    /// `is_unsent` tells whether the request of a call was never sent; the outcome of the others is unknown.
     pub fn end(&self, reason: Reason, is_unsent: impl Fn(CallKey) -> bool) {
         let mut state = self.state();
         if state.ended.is_some() {
@@ -175,14 +176,14 @@ impl<O: Outlet> Mux<O> {
         state.wake_capacity();
     }
 
-    /// One call fails: its request could not be delivered, or what came for it is no answer. Without effect on a
-    /// call that has ended.
+    /// Fails one call: its request could not be delivered, or what arrived for it is not an answer. Has no
+    /// effect on a call that has ended.
     pub fn fail(&self, key: CallKey, error: CallError) {
         self.state().finish(key, Err(error));
     }
 
-    /// All calls in flight fail, and the connection goes on: one of them has lost its answer, and nothing tells
-    /// which.
+    /// Fails all calls in flight, and keeps the connection: one of them has lost its answer, and it is not
+    /// known which.
     pub fn fail_all(&self, error: &CallError) {
         let mut state = self.state();
         let keys: Vec<CallKey> = state.calls.iter_mut().map(|(key, _)| key).collect();
@@ -191,14 +192,13 @@ impl<O: Outlet> Mux<O> {
         }
     }
 
-    /// The call in flight, if there is a single one: what comes without saying which call it answers is meant for
-    /// that.
+    /// The call in flight, if there is exactly one: an answer that names no call is then meant for it.
     #[must_use]
     pub fn only_call(&self) -> Option<CallKey> {
         self.state().calls.newest().filter(|(_, is_only)| *is_only).map(|(key, _)| key)
     }
 
-    /// How many calls are without an answer.
+    /// The number of calls without an answer.
     #[must_use]
     pub fn in_flight(&self) -> usize {
         let mut state = self.state();
@@ -206,14 +206,14 @@ impl<O: Outlet> Mux<O> {
         keys.into_iter().filter(|key| !state.calls.is_answered(*key)).count()
     }
 
-    /// How many messages of the upstream belonged to nobody: answers to no question, second answers, answers and
-    /// progress after a cancellation.
+    /// The number of the upstream's messages that belonged to nobody: answers to no question, second answers,
+    /// and answers and progress after a cancellation.
     #[must_use]
     pub fn strays(&self) -> u64 {
         self.state().strays
     }
 
-    /// Hands a message to its call, which has asked for it.
+    /// Hands an interim message to its call.
     fn interim(&self, state: &mut State, key: CallKey, message: Message) {
         let Some(waiting) = state.calls.state_mut(key) else { return };
         if waiting.end.is_some() {
@@ -241,19 +241,20 @@ impl<O: Outlet> Mux<O> {
         }
     }
 
-    /// Finds a stream for what the upstream says without telling to which call it belongs.
+    /// Finds a stream for a message that does not name its call.
     ///
-    /// While a single call is in flight, it belongs to that call in all likelihood, and goes out in order with its
-    /// answer. Else it goes to the newest of those who listen, or, if nobody does, to the newest call: but a log message to nobody if it
-    /// may be of several clients' calls, be they in flight or cancelled just now, since nothing says whose it is (2026-07-28, basic/transports/stdio: "there are no
-    /// per-request streams"). Changes of lists and resources belong to no call at all.
+    /// While a single call is in flight, the message most likely belongs to it, and goes out in order with
+    /// its answer. Otherwise it goes to the newest listener, or, if nobody listens, to the newest call. A log
+    /// message goes to nobody if it may belong to calls of several clients, in flight or just cancelled,
+    /// since nothing says whose it is (2026-07-28, basic/transports/stdio: "there are no per-request
+    /// streams"). Changes of lists and resources never belong to a call.
     fn unowned(&self, mut state: MutexGuard<'_, State>, message: Message) {
         let of_a_call = message.is_request()
             || ["notifications/message", "notifications/cancelled", "notifications/elicitation/complete"]
                 .iter()
                 .any(|method| message.is_method(method));
         let is_log = message.is_method("notifications/message");
-        // Whoever listens can't tell any more whose calls there were when it came.
+        // A listener can no longer tell whose calls were in flight when it arrived.
         let is_shared_log = is_log && self.0.overflow == Overflow::Fail;
         let is_unheard = state.listeners.are_none();
         let goes_to_a_call = |is_only: bool| of_a_call && (is_only || is_shared_log || is_unheard);
@@ -299,7 +300,7 @@ impl<O: Outlet> Mux<O> {
                         "the connection has too many calls in flight".into(),
                     )));
                 }
-                // What has no id gets no answer.
+                // A message without an id gets no answer.
                 Err(NotOpened::NoRequest) => return Reply::accepted(),
             }
         };
@@ -322,7 +323,8 @@ impl<O: Outlet> Mux<O> {
             return Reply::failed(CallError::not_sent(reason));
         }
         if message.is_method("notifications/cancelled") && message.kind() == Kind::Notification {
-            // What has been answered needs no cancellation, and what was never asked can't have one.
+            // A call that has been answered needs no cancellation, and one that was never made can't have
+            // one.
             let Some(key) = state.calls.cancelled(origin, &mut message) else { return Reply::accepted() };
             state.cancel(key);
         }
@@ -350,7 +352,7 @@ impl<O> std::fmt::Debug for Mux<O> {
     }
 }
 
-/// What links hold, so that the connection ends with the last of them though the transport still has the mux.
+/// The connection that links hold: it ends with the last of them, although the transport still has the mux.
 struct Handle<O: Outlet>(Mux<O>);
 
 impl<O: Outlet> Connection for Handle<O> {

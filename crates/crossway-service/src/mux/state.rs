@@ -8,7 +8,7 @@ use crossway_proto::{CallKey, Calls, Message};
 use super::Overflow;
 use crate::{CallError, Limits, Reason};
 
-/// What waits for the reader of one reply.
+/// Messages that wait for the reader of one reply.
 #[derive(Default)]
 pub(super) struct Waiting {
     pub(super) queue: Queue,
@@ -59,11 +59,12 @@ impl Queue {
     }
 }
 
-/// Those who listen. It is the newest one's turn, since an older one may be of a stream that is broken and does not know it.
+/// The listeners. The newest one gets the messages: an older one may belong to a stream that is broken and
+/// does not know it yet.
 #[derive(Default)]
 pub(super) struct Listeners {
     next: u64,
-    /// By number, with what wakes each.
+    /// In order of their numbers, each with its waker.
     all: Vec<(u64, Option<Waker>)>,
 }
 
@@ -74,7 +75,7 @@ impl Listeners {
         self.next
     }
 
-    /// Passes the turn on, if it was this one's.
+    /// Removes a listener. If it was the newest, the next newest is woken.
     pub(super) fn leave(&mut self, number: u64) {
         let had_turn = self.is_newest(number);
         if let Ok(at) = self.all.binary_search_by_key(&number, |(number, _)| *number) {
@@ -93,7 +94,7 @@ impl Listeners {
         self.all.last().is_some_and(|(newest, _)| *newest == number)
     }
 
-    /// Has a listener woken when there is something for it.
+    /// Wakes a listener when there is something for it.
     pub(super) fn wait(&mut self, number: u64, waker: &Waker) {
         let Ok(at) = self.all.binary_search_by_key(&number, |(number, _)| *number) else { return };
         match &mut self.all[at].1 {
@@ -117,13 +118,13 @@ impl Listeners {
 
 pub(super) struct State {
     pub(super) calls: Calls<Waiting>,
-    /// Whether others were in flight when the last call went out.
+    /// Whether other calls were in flight when the last call was sent.
     had_company: bool,
     pub(super) unowned: Queue,
     pub(super) listeners: Listeners,
     pub(super) capacity: Option<Waker>,
     pub(super) ended: Option<Reason>,
-    /// Whether `initialize` went out: the connection is one session, which ends with it.
+    /// Whether `initialize` was sent. Then the connection is one session, which ends with it.
     pub(super) is_session: bool,
     pub(super) strays: u64,
 }
@@ -142,15 +143,16 @@ impl State {
         }
     }
 
-    /// Why nothing more can be sent; `None` as long as it can.
+    /// The reason why nothing more can be sent; `None` while calls can be sent.
     pub(super) fn refusal(&self, is_initialize: bool) -> Option<Reason> {
         self.ended.as_ref().map(|reason| self.reason_for_call(reason, is_initialize))
     }
 
-    /// What a call is told that was not sent for a reason.
+    /// The reason that a call is told if it was not sent.
     ///
-    /// A session is no more once its connection is: "The server **MAY** terminate the session at any time, after which it **MUST**
-    /// respond to requests containing that session ID with HTTP 404" (2025-11-25, basic/transports, Session Management).
+    /// A session ends with its connection: "The server **MAY** terminate the session at any time, after which
+    /// it **MUST** respond to requests containing that session ID with HTTP 404" (2025-11-25,
+    /// basic/transports, Session Management).
     pub(super) fn reason_for_call(&self, reason: &Reason, is_initialize: bool) -> Reason {
         match reason {
             Reason::Closing | Reason::Unavailable(_) | Reason::OverLimit(_) | Reason::OverQuota(_) => {
@@ -161,13 +163,13 @@ impl State {
         }
     }
 
-    /// Whether nobody is there who reads what the upstream says.
+    /// Whether nobody reads the upstream's messages.
     pub(super) fn is_deserted(&self) -> bool {
         self.listeners.are_none() && self.calls.is_empty()
     }
 
-    /// Whether the call that was just taken up comes by itself. One does not that others came together with before:
-    /// clients which have many calls in flight get answers to several at once, and go on with as many.
+    /// Whether the call that was just opened is alone. False if other calls were in flight now or at the last
+    /// call: such clients get several answers at once, and send as many calls.
     pub(super) fn is_alone(&mut self) -> bool {
         let has_company = self.calls.len() > 1;
         let had_company = std::mem::replace(&mut self.had_company, has_company);
@@ -176,7 +178,8 @@ impl State {
 
     /// The call that a response answers.
     ///
-    /// An error whose id is null or missing answers what the upstream could not read: the call in flight, if there is one only.
+    /// An error whose id is null or missing answers a message that the upstream could not read. It is taken
+    /// as the answer to the call in flight, if there is exactly one.
     pub(super) fn answered(&mut self, response: &mut Message) -> Option<CallKey> {
         if response.id().is_none() {
             let (key, is_only) = self.calls.newest()?;
@@ -186,7 +189,7 @@ impl State {
             *response = Message::error_with(&key.to_id(), response.error()?).ok()?;
         }
         let key = self.calls.answered(response)?;
-        // A late answer to what was cancelled is nobody's.
+        // A late answer to a cancelled call belongs to nobody.
         self.calls.state_mut(key).is_some_and(|waiting| waiting.end.is_none()).then_some(key)
     }
 
@@ -206,7 +209,7 @@ impl State {
         }
     }
 
-    /// Hands a message to those who listen. Gives back what there was no room for, the oldest first.
+    /// Hands a message to the listeners. Returns messages for which there was no room, the oldest first.
     pub(super) fn announce(&mut self, message: Message, limits: &Limits, overflow: Overflow) -> Vec<Message> {
         self.unowned.push(message);
         let mut dropped = Vec::new();

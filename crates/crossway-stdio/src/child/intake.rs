@@ -13,44 +13,44 @@ use super::Plan;
 use super::stderr::printable;
 use crate::limits::{NOISE_CHARS, NOISE_LOGGED};
 
-/// What a child has said so far.
+/// Counts of a child's output so far.
 #[derive(Debug, Default)]
 pub(super) struct Counts {
-    /// Times that something was read.
+    /// The number of reads that brought something.
     pub(super) reads: AtomicU64,
-    /// Nothing is read because the clients do not keep up.
+    /// Whether reading is paused because the clients do not keep up.
     pub(super) is_held: AtomicBool,
     /// Results and errors.
     pub(super) answers: AtomicU64,
-    /// Lines that are no message.
+    /// Lines that are not messages.
     pub(super) noise: AtomicU64,
     /// Whether a child of this server has ever answered.
     answered: Arc<AtomicBool>,
-    /// What the server is called in the log.
+    /// The server's name in the log.
     upstream: Option<Arc<str>>,
-    /// For which tenant it runs.
+    /// The tenant that it runs for.
     tenant: Option<Arc<str>>,
 }
 
 impl Counts {
-    /// Of a child of this plan.
+    /// The counts of a new child of this plan.
     pub(super) fn of(plan: &Plan) -> Self {
         let (upstream, tenant) = (plan.command.name().cloned(), plan.command.tenant().cloned());
         Self { upstream, tenant, answered: Arc::clone(plan.answered()), ..Self::default() }
     }
 }
 
-/// Takes lines apart and hands on the messages in them.
+/// Splits output into lines, and passes on the messages in them.
 ///
 /// "The server **MUST NOT** write anything to its `stdout` that is not a valid MCP message" (2025-11-25,
-/// basic/transports, stdio). Many do: it is counted, logged in part, and skipped. Where it was to be the answer to a
-/// call, that call fails, so that nobody waits for what has come.
+/// basic/transports, stdio). Many servers do: such lines are counted, logged in part, and skipped. If a line
+/// was meant to be the answer to a call, that call fails, so that nobody waits for it.
 pub(super) struct Intake<'a, O> {
     pub(super) lines: LineDecoder,
     limits: Limits,
     mux: &'a Mux<O>,
     counts: &'a Counts,
-    /// Why a line is being skipped of which the head did not tell whom it concerns.
+    /// The reason for skipping a line whose head did not show which call it belongs to.
     awaiting_tail: Option<String>,
 }
 
@@ -60,7 +60,8 @@ impl<'a, O: Outlet> Intake<'a, O> {
         Self { lines, limits, mux, counts, awaiting_tail: None }
     }
 
-    /// Hands on what has been read. False if that was not all, since those who read replies are to have their turn first.
+    /// Passes on the lines that have been read. Returns false if some are left, because readers of replies
+    /// have to have their turn first.
     pub(super) fn take_lines(&mut self) -> bool {
         while !self.mux.is_crowded() {
             if !self.take_line() {
@@ -70,11 +71,11 @@ impl<'a, O: Outlet> Intake<'a, O> {
         false
     }
 
-    /// Hands on the next line. False if there is none.
+    /// Passes on the next line. Returns false if there is none.
     fn take_line(&mut self) -> bool {
         let line = self.lines.next_line();
         if self.awaiting_tail.is_some() {
-            // A second such line right behind the first has overwritten its tail.
+            // A second such line right after the first has overwritten its tail.
             let tail = if line.is_ok() { self.lines.take_tail() } else { Some(Bytes::new()) };
             if let Some((tail, why)) = tail.and_then(|tail| Some((tail, self.awaiting_tail.take()?))) {
                 self.fail_by_tail(&tail, &why);
@@ -88,12 +89,12 @@ impl<'a, O: Outlet> Intake<'a, O> {
         true
     }
 
-    /// Forgets what has been read: nobody is there any more to whom it could be handed.
+    /// Drops the bytes that have been read: nobody is left who could get them.
     pub(super) fn discard(&mut self) {
         self.lines = LineDecoder::new(self.limits.message_bytes);
     }
 
-    /// The output has ended: hands on what came without a newline.
+    /// Passes on the rest, which may end without a newline: the output has ended.
     pub(super) fn finish(&mut self) {
         while self.take_line() {}
         if let Ok(Some(line)) = self.lines.finish() {
@@ -104,7 +105,7 @@ impl<'a, O: Outlet> Intake<'a, O> {
     fn take(&mut self, line: Bytes) {
         match Message::parse(line.clone(), &self.limits) {
             Ok(message) => self.accept(message),
-            // What a 2025-03-26 server may send as one array are messages like any others.
+            // A 2025-03-26 server may send several messages as one array. They are handled like any others.
             Err(_) if line.trim_ascii_start().starts_with(b"[") => {
                 match Incoming::parse(line.clone(), &self.limits) {
                     Ok(Incoming::One(message)) => self.accept(message),
@@ -128,7 +129,7 @@ impl<'a, O: Outlet> Intake<'a, O> {
         self.mux.accept(message);
     }
 
-    /// A line that is no message.
+    /// Skips a line that is not a message.
     fn refuse(&self, line: &[u8], why: &str) {
         self.count_noise(line, why);
         let head = &line[..line.len().min(LineTooLong::HEAD_BYTES)];
@@ -139,7 +140,7 @@ impl<'a, O: Outlet> Intake<'a, O> {
         }
     }
 
-    /// A line of which no more than the head is known.
+    /// Skips a line that is too long: only its head is known.
     fn skip_long_line(&mut self, too_long: &LineTooLong) {
         let why = too_long.to_string();
         self.count_noise(&too_long.head, &why);
@@ -153,7 +154,8 @@ impl<'a, O: Outlet> Intake<'a, O> {
         }
     }
 
-    /// Fails the call whose answer a tail ends; if it does not tell, all of them: one has lost its answer.
+    /// Fails the call whose answer this tail ends. If the tail does not show which, all calls fail, because
+    /// one of them has lost its answer.
     fn fail_by_tail(&self, tail: &[u8], why: &str) {
         match (peek::tail(tail), self.mux.only_call()) {
             (Some(id), _) => self.fail(&id, why),
@@ -162,14 +164,15 @@ impl<'a, O: Outlet> Intake<'a, O> {
         }
     }
 
-    /// Tells those whom a line concerns that it is lost. False if its head does not say whom.
+    /// Tells whoever a line was meant for that it is lost. Returns false if its head does not show who that
+    /// is.
     fn settle(&self, head: Head, why: &str) -> bool {
         match head {
             Head::Noise => {}
             Head::Answer(id) => self.fail(&id, why),
             Head::Asked(None) => {}
             Head::Asked(Some(id)) => {
-                // It waits for an answer to what nobody has read.
+                // The server waits for an answer to a request that nobody has read.
                 let error = ErrorObject::new(ErrorCode::INVALID_REQUEST, why.to_owned());
                 let _ = self.mux.outlet().send(Message::error_of(Some(&id), &error));
             }
@@ -189,7 +192,7 @@ impl<'a, O: Outlet> Intake<'a, O> {
         if count > NOISE_LOGGED && !count.is_power_of_two() {
             return;
         }
-        // What looks like a message may hold what is nobody's business.
+        // A line that looks like a message may contain private data.
         let text = match line.trim_ascii_start().first() {
             Some(b'{' | b'[') => String::new(),
             _ => printable(&line[..line.len().min(4 * NOISE_CHARS)]).chars().take(NOISE_CHARS).collect(),

@@ -104,8 +104,8 @@ fn end_calls(mux: &Mux<ChildOutlet>, reason: Reason) {
     mux.end(reason, |call| unsent.contains(&call));
 }
 
-/// Waits for the exit of a child that has closed its stdin or stdout, and then until its output was read: to the end,
-/// or, if a descendant holds it open, until nothing more comes.
+/// Waits for the exit of a child that has closed its stdin or stdout, and then until its output was read to
+/// the end, or, if a descendant holds it open, until nothing more arrives.
 async fn last_words(
     tree: &mut Tree,
     carrying: Pin<&mut impl FusedFuture>,

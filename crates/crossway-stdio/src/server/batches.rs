@@ -7,7 +7,7 @@
 use bytes::Bytes;
 use crossway_proto::{Message, RequestId, Slices, line};
 
-/// The batches that wait for answers.
+/// The batches that wait for responses.
 #[derive(Debug, Default)]
 pub(super) struct Batches {
     open: Vec<Batch>,
@@ -20,7 +20,7 @@ struct Batch {
 }
 
 impl Batches {
-    /// Notes a batch. One without requests has no answer.
+    /// Records a batch. A batch without requests gets no answer.
     pub(super) fn begin(&mut self, messages: &[Message]) {
         let requests = messages.iter().filter(|message| message.is_request());
         let awaited: Vec<_> = requests.filter_map(Message::id).collect();
@@ -29,8 +29,8 @@ impl Batches {
         }
     }
 
-    /// Takes a message for the client: gives what is to be written, if it is time for that. What belongs to no batch
-    /// is written as it is.
+    /// Takes a message for the client. Returns what to write now, if anything. A message that belongs to no
+    /// batch is written as it is.
     pub(super) fn put(&mut self, message: Message) -> Option<Slices> {
         let id = message.id().filter(|_| message.is_response() && !self.open.is_empty());
         let Some((at, id)) = id.and_then(|id| Some((self.position(&id)?, id))) else {
@@ -42,7 +42,8 @@ impl Batches {
         self.take_if_complete(at)
     }
 
-    /// The client has cancelled a request, which will have no answer. Gives what need no longer wait for it.
+    /// Records that the client has cancelled a request, which will get no answer. Returns its batch if that is
+    /// complete now.
     pub(super) fn cancel(&mut self, id: &RequestId) -> Option<Slices> {
         let at = self.position(id)?;
         self.open[at].settle(id);

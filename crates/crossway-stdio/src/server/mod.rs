@@ -19,18 +19,19 @@ use serving::Serving;
 /// Why a client is no longer served.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Served {
-    /// It has closed its side. What it had asked before was answered, within
+    /// It has closed its side. The requests that it had made before were answered, within
     /// [`ServeOptions::drain`](crate::ServeOptions).
     Left,
     /// The connection with the upstream has ended.
     UpstreamEnded,
 }
 
-/// Serves one client, which writes a message a line to `reader` and reads as many from `writer`. The link should be
-/// its own; it is closed in the end.
+/// Serves one client, which writes one message per line to `reader` and reads one per line from `writer`. The
+/// link should be its own; it is closed in the end.
 ///
-/// What is no message is answered with an error whose id is null, and the lines after it are served. Batches are
-/// answered as revision 2025-03-26 says where the session is of that revision, and refused elsewhere.
+/// A line that is not a message is answered with an error whose id is null, and the lines after it are
+/// served. Batches are answered as revision 2025-03-26 requires where the session has that revision, and
+/// refused elsewhere.
 ///
 /// # Cancel safety
 ///
@@ -38,7 +39,7 @@ pub enum Served {
 ///
 /// # Errors
 ///
-/// When reading or writing fails. That the client has gone away is no error.
+/// When reading or writing fails. A client that goes away is not an error.
 pub async fn serve<R, W>(reader: R, writer: W, link: Link, options: ServeOptions) -> io::Result<Served>
 where
     R: AsyncRead + Unpin,
@@ -47,8 +48,8 @@ where
     serve_with_extensions(reader, writer, link, options, Extensions::new()).await
 }
 
-/// Serves one client of whom layers and transports are to know something, such as who it is, from its first call on. Otherwise as
-/// [`serve`].
+/// Serves one client with extensions for layers and transports, such as its identity, from its first call on.
+/// Otherwise as [`serve`].
 ///
 /// # Cancel safety
 ///
@@ -79,8 +80,8 @@ where
     }
 }
 
-/// Serves one client on this process's own stdin and stdout, as [`OwnStdio`] does from the first; its
-/// [`with_extensions`](OwnStdio::with_extensions) says who the client is.
+/// Serves one client on this process's own stdin and stdout, like [`OwnStdio`]. Its
+/// [`with_extensions`](OwnStdio::with_extensions) sets who the client is.
 ///
 /// # Errors
 ///

@@ -11,21 +11,22 @@ use super::{Served, serve_with_extensions};
 use crate::ServeOptions;
 use crate::limits::READ_AHEAD_BYTES;
 
-/// A client on this process's own stdin and stdout, from before there is an upstream for it. Nothing else may use either.
+/// A client on this process's own stdin and stdout, which may be there before its upstream. Nothing else may
+/// use either.
 ///
-/// Where they are terminals or files, threads stand behind them, one of which may wait for input when the client is
-/// no longer served: end the process then, and do not wait for the runtime to shut down.
+/// If they are terminals or files, threads read and write them. One thread may wait for input when the client
+/// is no longer served: end the process then, and do not wait for the runtime to shut down.
 pub struct OwnStdio {
     input: Input,
     output: Output,
-    /// What the client has said so far.
+    /// The client's input so far.
     ahead: Vec<u8>,
     has_left: bool,
     extensions: Extensions,
 }
 
 impl OwnStdio {
-    /// The client of this process.
+    /// Opens stdin and stdout.
     ///
     /// # Panics
     ///
@@ -41,14 +42,15 @@ impl OwnStdio {
         }
     }
 
-    /// What layers and transports are to know of the client, such as who it is, from its first call on.
+    /// Sets extensions of the client for layers and transports, such as its identity, from its first call on.
     #[must_use]
     pub fn with_extensions(mut self, extensions: impl Into<Extensions>) -> Self {
         self.extensions = extensions.into();
         self
     }
 
-    /// Reads ahead, up to 1 MiB, and is ready when the client has closed its side. What was read is kept for [`serve`](Self::serve).
+    /// Reads ahead, up to 1 MiB, and is ready when the client has closed its side. The input is kept for
+    /// [`serve`](Self::serve).
     ///
     /// # Cancel safety
     ///
@@ -67,13 +69,13 @@ impl OwnStdio {
         Ok(())
     }
 
-    /// Whether the client has said nothing so far.
+    /// Whether the client has sent nothing so far.
     #[must_use]
     pub fn is_silent(&self) -> bool {
         self.ahead.is_empty()
     }
 
-    /// Serves the client, from the first thing that it has said on.
+    /// Serves the client, beginning with the input that was read ahead.
     ///
     /// # Errors
     ///
@@ -100,7 +102,7 @@ pub(super) type Input = Pin<Box<dyn AsyncRead + Send>>;
 /// This process's stdout.
 pub(super) type Output = Pin<Box<dyn AsyncWrite + Send>>;
 
-/// What the threads behind stdout are handed at once.
+/// The largest piece that is given to the threads behind stdout at once.
 const BLOCK: usize = 64 * 1024;
 
 /// Stdin: pipes and sockets by the event loop; terminals, files and whatever else by a thread.
@@ -159,8 +161,9 @@ mod linux {
         }
     }
 
-    /// A pipe is opened once more, so that "do not block" is set for us alone and not for those who share it, our
-    /// own stderr (`2>&1`) among them. A socket can't be: it is used as it is, unless stderr is the same.
+    /// A pipe is opened a second time, so that non-blocking mode is set for us alone and not for those who
+    /// share it, such as our own stderr (`2>&1`). A socket can't be opened again: it is used as it is, unless
+    /// stderr is the same one.
     fn socket(fd: BorrowedFd<'_>) -> io::Result<UnixStream> {
         let (ours, stderr) = (fstat(fd)?, fstat(io::stderr().as_fd())?);
         if (ours.st_dev, ours.st_ino) == (stderr.st_dev, stderr.st_ino) {

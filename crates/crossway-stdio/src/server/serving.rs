@@ -27,13 +27,13 @@ pub(super) struct Serving<R, W> {
     lines: LineDecoder,
     pump: Pump,
     batches: Batches,
-    /// Listen requests in flight: they end when they are cancelled.
+    /// Listen requests in flight. They end when they are cancelled.
     listening: Vec<RequestId>,
     out: Queue,
     is_flushed: bool,
-    /// Bytes of our own refusals since all was last written.
+    /// The bytes of our own refusals since everything was last written.
     refusals: usize,
-    /// The client has closed its side, and some of its lines may still be to be taken.
+    /// The client has closed its side; some of its lines may still have to be handled.
     has_ended: bool,
     state: State,
     drain: std::time::Duration,
@@ -43,7 +43,7 @@ enum State {
     Open,
     /// The client says no more.
     Leaving(Pin<Box<Sleep>>),
-    /// The upstream has ended: what is there is written.
+    /// The upstream has ended: the remaining output is written.
     Ending(Pin<Box<Sleep>>),
 }
 
@@ -70,7 +70,7 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Serving<R, W> {
         std::future::poll_fn(|cx| self.poll(cx)).await
     }
 
-    /// Reading, asking and writing each go as far as they can, so that none of them waits for another.
+    /// Reading, calling and writing each go as far as they can, so that none of them waits for another.
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Served>> {
         loop {
             let is_written = self.poll_write(cx)?.is_ready();
@@ -101,7 +101,7 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Serving<R, W> {
         if matches!(self.state, State::Ending(_)) { Served::UpstreamEnded } else { Served::Left }
     }
 
-    /// Ready when all that there was has been written.
+    /// Ready when all output has been written.
     fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         if !self.out.is_empty() {
             self.is_flushed = false;
@@ -115,7 +115,7 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Serving<R, W> {
         Poll::Ready(Ok(()))
     }
 
-    /// Ready when no more is taken from the pump until something has been written, or ever.
+    /// Ready when no more is taken from the pump: until something has been written, or for good.
     fn poll_pump(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         if matches!(self.state, State::Ending(_)) {
             return Poll::Ready(());
@@ -139,14 +139,14 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Serving<R, W> {
         Poll::Ready(())
     }
 
-    /// Ready when something has been taken, and there may be more.
+    /// Ready when some lines have been handled, and there may be more.
     fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let (mut has_moved, mut has_filled) = (false, false);
         while self.may_take() {
             match if self.has_ended { self.lines.finish() } else { self.lines.next_line() } {
                 Ok(Some(line)) => self.take(line),
                 Ok(None) if self.has_ended => self.leave(),
-                // What these lines ask for comes first.
+                // The calls of these lines come first.
                 Ok(None) if has_filled => break,
                 Ok(None) => {
                     has_filled = true;
@@ -162,7 +162,8 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Serving<R, W> {
         if has_moved { Poll::Ready(Ok(())) } else { Poll::Pending }
     }
 
-    /// A client that has much in flight, or that does not read what we refuse, waits.
+    /// Whether another line may be handled. A client with too much in flight, or one that does not read our
+    /// refusals, has to wait.
     fn may_take(&self) -> bool {
         matches!(self.state, State::Open) && self.pump.is_open() && self.refusals < UNREAD_REFUSALS
     }
@@ -180,7 +181,7 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Serving<R, W> {
                 messages.into_iter().for_each(|message| self.hand_on(message));
             }
             Err(error) => {
-                // Who waits for an answer to that id would wait for ever otherwise.
+                // Otherwise the client would wait for ever for an answer to that id.
                 let is_json = matches!(error, ParseError::NotJsonRpc { .. });
                 let id = is_json.then(|| RequestId::of_refused(&line, &self.limits)).flatten();
                 self.refuse(id, error.code(), error.to_string());
@@ -202,7 +203,7 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Serving<R, W> {
         self.pump.handle(message);
     }
 
-    /// Tells the client that a line is no message.
+    /// Tells the client that a line is not a message.
     fn refuse(&mut self, id: Option<RequestId>, code: ErrorCode, message: String) {
         tracing::debug!(code = code.0, message, "a line of the client is no message");
         let error = Message::error_of(id.as_ref(), &ErrorObject::of_call(code, message, Outcome::NotSent));
@@ -210,7 +211,8 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Serving<R, W> {
         self.out.push(Line::new(&error, None));
     }
 
-    /// The client says no more. What it has asked is answered; what it listens to would never end.
+    /// Handles the end of the client's input. Its requests are still answered; its listen requests end,
+    /// because they would not end by themselves.
     fn leave(&mut self) {
         for id in std::mem::take(&mut self.listening) {
             self.pump.handle(Message::cancellation_of(&id, "the client has left"));
