@@ -6,13 +6,13 @@ use crate::{Limits, Message, RequestId};
 
 /// The name of a call on its upstream connection; also the id under which the upstream knows it.
 ///
-/// A slot's number in the low bits and a count above them, so that a late answer never meets a newer call in the
-/// same slot.
+/// The low bits are the number of a slot, the bits above them a count, so that a late answer never matches a
+/// newer call in the same slot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct CallKey(u64);
 
 const SLOT_BITS: u32 = Limits::CALLS_IN_FLIGHT.trailing_zeros();
-/// JavaScript servers carry whole numbers below 2^53.
+/// JavaScript servers preserve whole numbers below 2^53.
 const COUNT_LIMIT: u64 = 1 << (53 - SLOT_BITS);
 
 impl CallKey {
@@ -30,22 +30,22 @@ impl CallKey {
         RequestId::from(self.0)
     }
 
-    /// The call that the upstream knows under `id`; `None` for an id that no table gives out.
+    /// The call that the upstream knows under `id`; `None` for an id that no table assigns.
     ///
-    /// Servers that carry ids as floating-point numbers or as text write them so: the ids on a connection with one are ours alone, so it can
-    /// mean no other.
+    /// Some servers return ids as floating-point numbers or as text. These are accepted: all ids on such a
+    /// connection are ours, so they can mean nothing else.
     #[must_use]
     pub fn from_id(id: &RequestId) -> Option<Self> {
         id.to_whole().map(Self)
     }
 }
 
-/// The table of the calls in flight on one upstream connection, each with some state of the owner's.
+/// The calls in flight on one upstream connection, each with state of the owner.
 ///
-/// Requests go out under ids of the connection's own, so that two clients with the same id never meet, and so that
-/// an id which a server could not carry (above 2^53, fractional) comes back as it was. The same holds for progress
-/// tokens, for the ids in cancellations and for subscription ids (2026-07-28, basic/utilities/subscriptions: the id
-/// of the listen request names the subscription).
+/// Requests are sent under ids of the connection's own. So two clients with the same id never collide, and an
+/// id that a server could not preserve (above 2^53, fractional) comes back unchanged. The same holds for
+/// progress tokens, for the ids in cancellations and for subscription ids (2026-07-28,
+/// basic/utilities/subscriptions: the id of the listen request names the subscription).
 ///
 /// ```
 /// use bytes::Bytes;
@@ -70,12 +70,13 @@ pub struct Calls<T> {
     left: Option<Left>,
 }
 
-/// Calls that ended without an answer: until the upstream has heard of it, it may still log for them.
+/// Calls that ended without an answer. Until the upstream has heard of that, it may still log for them.
 #[derive(Debug, Clone, Copy)]
 struct Left {
-    /// Whose they were; `None` if they were several clients'.
+    /// The client that made them; `None` if there were several.
     origin: Option<u64>,
-    /// Up to which count calls were sent before word of it. An answer to a later one shows that it was read.
+    /// The count of the last call that was sent before the upstream was told. An answer to a later call shows
+    /// that it has read that.
     count: u64,
 }
 
@@ -86,19 +87,19 @@ struct Slot<T> {
     id: RequestId,
     token: Option<RequestId>,
     is_listen: bool,
-    /// Log messages may be of it.
+    /// Log messages may belong to it.
     may_log: bool,
     is_answered: bool,
     state: T,
 }
 
-/// Why a call is not taken up.
+/// The reason for not opening a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum NotOpened {
-    /// There are as many calls in flight as there may be.
+    /// The table is full.
     #[error("there are too many calls in flight")]
     Full,
-    /// The message is no request, and nothing answers it.
+    /// The message is not a request, so nothing answers it.
     #[error("the message is no request")]
     NoRequest,
 }
@@ -110,29 +111,30 @@ impl<T> Slot<T> {
 }
 
 impl<T> Calls<T> {
-    /// A table for at most `limit` calls, and never more than [`Limits::CALLS_IN_FLIGHT`].
+    /// Creates a table for at most `limit` calls, and never more than [`Limits::CALLS_IN_FLIGHT`].
     #[must_use]
     pub fn new(limit: usize) -> Self {
         Self { slots: Slab::new(), count: 0, limit: limit.min(Limits::CALLS_IN_FLIGHT), left: None }
     }
 
-    /// Takes up a request of the client `origin` and writes the upstream's id and progress token into it.
+    /// Adds a request of the client `origin`, and writes the upstream's id and progress token into it.
     ///
     /// # Errors
     ///
-    /// When the message is no request, or the table is full.
+    /// When the message is not a request, or the table is full.
     pub fn open(&mut self, origin: u64, request: &mut Message, state: T) -> Result<CallKey, NotOpened> {
         let id = request.request_id().ok_or(NotOpened::NoRequest)?;
         if self.slots.len() >= self.limit {
             return Err(NotOpened::Full);
         }
-        // From 1 to the last count, and over again: none comes twice in a row, which could be in the same slot.
+        // From 1 to the last count, and again: the same count never occurs twice in a row, which could be in
+        // the same slot.
         self.count = self.count % (COUNT_LIMIT - 1) + 1;
         let entry = self.slots.vacant_entry();
         let key = CallKey::new(self.count, entry.key());
         let token = request.progress_token();
         let is_listen = request.is_method("subscriptions/listen");
-        // A server does nothing for a ping, and has nothing to log of it.
+        // A server has nothing to log about a ping.
         let may_log =
             (request.meta_version().is_none() || request.log_level().is_some()) && !request.is_method("ping");
         request.set_id(&key.to_id());
@@ -143,8 +145,8 @@ impl<T> Calls<T> {
         Ok(key)
     }
 
-    /// Finds the call that a response answers, and writes the client's id into it. `None` for an answer to no
-    /// question, and for a second answer to the same.
+    /// Finds the call that a response answers, and writes the client's id into it. `None` for an answer to an
+    /// unknown call, and for a second answer.
     ///
     /// The call stays in the table until it is [closed](Calls::close).
     pub fn answered(&mut self, response: &mut Message) -> Option<CallKey> {
@@ -155,7 +157,7 @@ impl<T> Calls<T> {
         if response.subscription_id().is_some() {
             response.set_subscription_id(&slot.id);
         }
-        // The upstream reads in order, and so has read by now what was sent before this call.
+        // The upstream reads in order, so by now it has read everything that was sent before this call.
         self.left = self.left.filter(|left| key.0 >> SLOT_BITS <= left.count);
         Some(key)
     }
@@ -183,8 +185,8 @@ impl<T> Calls<T> {
                 _ => Owner::Late,
             };
         }
-        // A modern server ends a subscription by cancelling the listen request (2026-07-28, basic/utilities/
-        // cancellation); a legacy one cancels requests of its own, which are none of ours.
+        // A modern server ends a subscription by cancelling the listen request (2026-07-28,
+        // basic/utilities/cancellation). A legacy one cancels its own requests, which are not in this table.
         let cancelled = notification.cancelled_id().and_then(|id| CallKey::from_id(&id));
         match cancelled.and_then(|key| self.slot(key)).filter(|slot| slot.is_listen && !slot.is_answered) {
             Some(slot) if notification.is_method("notifications/cancelled") => {
@@ -215,12 +217,13 @@ impl<T> Calls<T> {
         Some((newest, others == 0))
     }
 
-    /// The call to which a log message belongs, if that can be told: the newest of those that may be meant, if all of them
-    /// are one client's. Calls that have ended without an answer may be meant as well, until the upstream has answered one that
-    /// was sent later.
+    /// The call to which a log message belongs, if that is certain: the newest of those that it may belong
+    /// to, if all of them are of one client. Calls that ended without an answer count too, until the upstream
+    /// has answered one that was sent later.
     ///
-    /// A modern request is meant only if it asks for log messages: "The server **MUST NOT** emit `notifications/message` for
-    /// a request that does not include this field" (2026-07-28, server/utilities/logging).
+    /// A modern request counts only if it asks for log messages: "The server **MUST NOT** emit
+    /// `notifications/message` for a request that does not include this field" (2026-07-28,
+    /// server/utilities/logging).
     #[must_use]
     pub fn log_owner(&self) -> Option<CallKey> {
         let open = || self.slots.iter().map(|(_, slot)| slot).filter(|slot| slot.is_open());
@@ -261,7 +264,7 @@ impl<T> Calls<T> {
         self.slot(key).map(|slot| &slot.id)
     }
 
-    /// Forgets a call, and gives back its state. An answer that comes later is an answer to no question.
+    /// Removes a call, and returns its state. A later answer to it is an answer to an unknown call.
     pub fn close(&mut self, key: CallKey) -> Option<T> {
         self.slot(key)?;
         let slot = self.slots.remove(key.slot());
@@ -270,7 +273,7 @@ impl<T> Calls<T> {
             self.left = Some(Left { origin: (!is_others).then_some(slot.origin), count: self.count });
         }
         let state = slot.state;
-        // An idle connection holds no table: sessions are many.
+        // An idle connection holds no table, because there are many sessions.
         if self.slots.is_empty() && self.slots.capacity() > 16 {
             self.slots.shrink_to_fit();
         }
@@ -282,7 +285,7 @@ impl<T> Calls<T> {
         self.slots.iter_mut().map(|(_, slot)| (slot.key, &mut slot.state))
     }
 
-    /// How many calls are in the table.
+    /// The number of calls in the table.
     #[must_use]
     pub fn len(&self) -> usize {
         self.slots.len()
@@ -294,13 +297,13 @@ impl<T> Calls<T> {
         self.slots.is_empty()
     }
 
-    /// `notifications/cancelled` for a call, as the upstream has to be told.
+    /// The `notifications/cancelled` that tells the upstream of a cancelled call.
     #[must_use]
     pub fn cancellation(key: CallKey, reason: &str) -> Message {
         Message::cancellation_of(&key.to_id(), reason)
     }
 
-    /// The call that a request which this table rewrote belongs to.
+    /// The call of a request that this table has rewritten.
     #[must_use]
     pub fn key_of(request: &Message) -> Option<CallKey> {
         request.request_id().and_then(|id| CallKey::from_id(&id))
@@ -315,15 +318,15 @@ impl<T> Calls<T> {
     }
 }
 
-/// To whom a notification of the upstream belongs.
+/// The owner of a notification of the upstream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Owner {
     /// To this call.
     Call(CallKey),
-    /// To a call that has ended: it is to be dropped (2025-11-25, basic/utilities/progress: "Progress
-    /// notifications MUST stop after completion").
+    /// A call that has ended: the notification has to be dropped (2025-11-25, basic/utilities/progress:
+    /// "Progress notifications MUST stop after completion").
     Late,
-    /// To no call that can be told.
+    /// No known call.
     Nobody,
 }
 

@@ -37,13 +37,14 @@ impl Message {
         compose(Some(id.as_json()), None, ("result", Some(result)))
     }
 
-    /// The answer to the request `id`, with a result whose members `fill` gives, and whose layout is
+    /// The answer to the request `id`, with a result whose members `fill` adds, and whose layout is
     /// [noted](Self::note_layout). Room is made for `bytes` of them; they may take more.
     ///
-    /// Values are copied and not read, which for lists of thousands of tools is most of what [`result_of`](Self::result_of) takes.
+    /// Values are copied and not parsed. For lists of thousands of tools, parsing is most of the work of
+    /// [`result_of`](Self::result_of).
     #[must_use]
     pub fn result_with(id: &RequestId, bytes: usize, fill: impl FnOnce(&mut ResultMembers)) -> Self {
-        /// More than what is written around the members, with a few short ones.
+        /// More than the text around the members, with a few short ones.
         const AROUND: usize = 192;
         let mut text = BytesMut::with_capacity(bytes + id.as_json().len() + AROUND);
         text.put_slice(br#"{"jsonrpc":"2.0","id":"#);
@@ -63,8 +64,8 @@ impl Message {
         message
     }
 
-    /// The error that answers the request `id`, or with a null id what can't be told to be one. Its `data` is left out if it is not one
-    /// valid JSON value.
+    /// The error that answers the request `id`, or, with a null id, a message whose id is unknown. Its `data`
+    /// is left out unless it is one valid JSON value.
     #[must_use]
     pub fn error_of(id: Option<&RequestId>, error: &ErrorObject) -> Self {
         /// More than what is written around the values.
@@ -170,7 +171,7 @@ impl ResultMembers {
     }
 }
 
-/// Where that stands which `write` appends.
+/// The position of the text that `write` appends.
 fn appended(text: &mut BytesMut, write: impl FnOnce(&mut BytesMut)) -> Span {
     let start = text.len();
     write(text);
@@ -204,7 +205,7 @@ fn compose(
     text.put_u8(b'}');
     let message = Message::parse(Bytes::from(text), &Limits::OF_OWN)?;
     let read = if message.is_response() { message.0.envelope.result } else { message.0.envelope.params };
-    // A text such as `{},"id":1` is part of a valid message, and is no value.
+    // A text such as `{},"id":1` would make a valid message, but is not one value.
     if value.is_some() && read != written {
         return Err(ParseError::NotJson { what: "text follows the value", at: read.range().end });
     }
@@ -212,8 +213,9 @@ fn compose(
 }
 
 impl Limits {
-    /// For messages that are made here, of parts that were within the limits when they came: such a message may be longer and a few
-    /// levels deeper than each of them. The scan does not recurse, so depth costs a byte a level.
+    /// The limits of messages that are composed here from parts that were within the limits: such a message
+    /// may be longer and a few levels deeper than each part. The scan does not recurse, so depth costs one
+    /// byte per level.
     pub(crate) const OF_OWN: Self = Self {
         message_bytes: usize::MAX,
         depth: usize::MAX,

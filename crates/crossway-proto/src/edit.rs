@@ -22,12 +22,12 @@ pub enum Part {
     Meta,
 }
 
-/// A part that was to be changed is no object: an array, a text, a number.
+/// A part that should be changed is not an object: an array, a text, a number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("{0:?} is not an object")]
 pub struct NotAnObject(pub Part);
 
-/// Where the members of a part stand in a message, and in what is cloned of it.
+/// The positions of the members of a part, in a message and in its clones.
 ///
 /// Cloning is cheap.
 #[derive(Debug, Clone)]
@@ -43,9 +43,10 @@ impl Layout {
 }
 
 impl Message {
-    /// The members of a part: first those that were [put in](Message::edit), then those that came and were not taken away, in
-    /// their order; names decoded, values as JSON text. None if the part is absent or no object. What was changed within a
-    /// member, as by an edit of `_meta` within `params`, its value does not show; see [`reread`](Message::reread).
+    /// The members of a part: first those that were [put in](Message::edit), then the original ones that were
+    /// not removed, in their order. Names are decoded, values are JSON text. Empty if the part is absent or
+    /// not an object. A change within a member, such as an edit of `_meta` within `params`, is not visible in
+    /// its value; see [`reread`](Message::reread).
     pub fn members(&self, part: Part) -> impl Iterator<Item = (Cow<'_, str>, &[u8])> {
         let put = self.put_in(part);
         let of_put = scan::bare_members(put);
@@ -58,8 +59,8 @@ impl Message {
         of_put.chain(came)
     }
 
-    /// Where the members of a part stand, for who reads them and [edits](Message::edit_at) them too: results may be large,
-    /// and are walked through once for both.
+    /// The positions of the members of a part, for callers that read them and then [edit](Message::edit_at)
+    /// them: results may be large, and are scanned once for both.
     #[must_use]
     pub fn layout(&self, part: Part) -> Layout {
         self.noted(part).cloned().unwrap_or_else(|| Layout::of(part, Arc::new(self.scan_members(part))))
@@ -74,19 +75,20 @@ impl Message {
         self.0.noted.as_ref().filter(|noted| noted.part == part)
     }
 
-    /// Keeps the layout of a part, for all that is cloned of this message from here on: none of those is walked through for it
-    /// any more. For messages that are sent many times. One part's is kept, the one that was noted last.
+    /// Keeps the layout of a part for all later clones of this message, so that none of them is scanned for
+    /// it again. For messages that are sent many times. Only the layout that was noted last is kept.
     pub fn note_layout(&mut self, part: Part) {
         self.0.noted = Some(self.layout(part));
     }
 
-    /// The member of this name by a layout of this message's, as [`member`](Message::member) gives it.
+    /// The member of this name, by a layout of this message. Returns the same as [`member`](Message::member).
     #[must_use]
     pub fn member_at(&self, layout: &Layout, name: &str) -> Option<&[u8]> {
         self.find(layout.part, &layout.members, name)
     }
 
-    /// One [member](Message::members) of a part, as JSON text; of several of this name the last, as most readers have it.
+    /// One [member](Message::members) of a part, as JSON text. If several have this name, the last one, as
+    /// most readers take it.
     #[must_use]
     pub fn member(&self, part: Part, name: &str) -> Option<&[u8]> {
         match self.noted(part) {
@@ -104,14 +106,15 @@ impl Message {
         came.or_else(|| self.put_member(part, name))
     }
 
-    /// The value of a member of the part that stands here; `None` if it was taken away.
+    /// The value of a member of the part at this position; `None` if it was removed.
     fn value_of(&self, part: Span, member: Member) -> Option<&[u8]> {
         let base = part.range().start;
         let (name, value) = (member.name.shifted(base), member.value.shifted(base));
         (!self.is_removed(name.range().start, value.range().end)).then(|| self.part(value))
     }
 
-    /// What was put into a part: its members, with commas between them and perhaps one behind them. Empty if that is nothing.
+    /// The members that were put into a part, separated by commas, perhaps with one more at the end. Empty if
+    /// there are none.
     pub(crate) fn put_in(&self, part: Part) -> &[u8] {
         if !self.0.edits.iter().any(|edit| edit.span.range().is_empty()) {
             return b"";
@@ -120,7 +123,7 @@ impl Message {
         if !span.is_absent() {
             return self.put_at(span.range().start + 1);
         }
-        // One that was made, in what was put into the object around it.
+        // A part that was created, in the text that was put into the object around it.
         let made = self.made(part).and_then(|made| made.strip_prefix(b"{")?.strip_suffix(b"}"));
         made.unwrap_or_default()
     }
@@ -141,28 +144,30 @@ impl Message {
         self.0.edits.iter().find(|edit| edit.span == Span::new(at, at)).map_or(b"", |edit| &edit.with)
     }
 
-    /// Where the message's own object begins.
+    /// The position of the message's own opening brace.
     fn brace(&self) -> usize {
         self.0.text.iter().position(|byte| *byte == b'{').unwrap_or_default()
     }
 
-    /// Where a part stands that came and was not taken away.
+    /// The position of a part that was in the original message and was not removed.
     fn standing(&self, part: Part) -> Span {
         let span = self.part_span(part);
         if self.is_gone(span) { Span::default() } else { span }
     }
 
-    /// Takes the members named in `remove` away from a part, and puts those of `put` first in it, in the place of
-    /// any that have their names. Values are JSON text, and must be valid. A part that is absent is made if there is
-    /// anything to put into it.
+    /// Removes the members named in `remove` from a part, and puts those of `put` first in it, replacing
+    /// members with the same names. Values are JSON text, and must be valid. An absent part is created if
+    /// there is anything to put into it.
     ///
-    /// Nothing else is copied or changed: this records splices, as [`set_id`](Message::set_id) does. Readers of
-    /// [members](Message::members), and of single ones such as [`name`](Message::name), see the change; those that give a part as
-    /// one text, such as [`meta`](Message::meta), still give what came. Who needs them to see it calls [`reread`](Message::reread).
+    /// Nothing else is copied or changed: this records splices, like [`set_id`](Message::set_id). Readers of
+    /// [members](Message::members), and of single ones such as [`name`](Message::name), see the change;
+    /// readers of a whole part, such as [`meta`](Message::meta), still return the original text until
+    /// [`reread`](Message::reread) is called.
     ///
     /// # Errors
     ///
-    /// When the part is there and no object, as `params` that are an array. The message is as it was then.
+    /// When the part exists and is not an object, such as `params` that are an array. The message is then
+    /// unchanged.
     pub fn edit(&mut self, part: Part, remove: &[&str], put: &[(&str, &[u8])]) -> Result<(), NotAnObject> {
         match self.noted(part).cloned() {
             Some(layout) => self.edit_members(part, &layout.members, remove, put),
@@ -170,7 +175,7 @@ impl Message {
         }
     }
 
-    /// The same, by a layout of this message's. It holds however often the message is edited.
+    /// The same, by a layout of this message. A layout stays valid however often the message is edited.
     ///
     /// # Errors
     ///
@@ -219,7 +224,7 @@ impl Message {
             gaps.push(Span::new(kept_before.unwrap_or(first), last));
         }
         for gap in gaps {
-            // What was put in right before the gap is none of its own.
+            // Text that was put in right before the gap does not belong to it.
             self.0
                 .edits
                 .retain(|edit| !edit.span.is_within(gap) || edit.span.range().end == gap.range().start);
@@ -229,24 +234,26 @@ impl Message {
         Ok(())
     }
 
-    /// Whether something in it was changed since it was read, be it an id, a token, a name or a member.
+    /// Whether anything was changed since the message was read: an id, a token, a name or a member.
     #[must_use]
     pub fn is_edited(&self) -> bool {
         !self.0.edits.is_empty()
     }
 
-    /// Whether something within a part was changed since it was read: then what readers give of it is not what will be written.
+    /// Whether anything within a part was changed since it was read. Then readers of the part do not return
+    /// what will be written.
     #[must_use]
     pub fn is_edited_in(&self, part: Part) -> bool {
         let span = self.part_span(part);
         !span.is_absent() && self.0.edits.iter().any(|edit| edit.span.is_within(span))
     }
 
-    /// The message as its readers would see it at the other end: written, and read anew if it was changed.
+    /// The message as the other side will read it: written, and read again if it was changed.
     ///
     /// # Errors
     ///
-    /// When what was put in is not valid JSON, or a member that decides a message's way is in it twice.
+    /// When inserted text is not valid JSON, or a member that decides how a message is handled is in it
+    /// twice.
     pub fn reread(&self) -> Result<Self, ParseError> {
         if self.0.edits.is_empty() {
             return Ok(self.clone());
@@ -257,7 +264,8 @@ impl Message {
         Self::parse(self.to_bytes(), &Limits::OF_OWN)
     }
 
-    /// The message written, where nothing but whole members was taken away: where all else stands need not be looked for.
+    /// The written message, if only whole members were removed: the other parts need not be searched for
+    /// again.
     fn rewritten(&self) -> Self {
         let mut envelope = self.0.envelope;
         for span in envelope.spans_mut() {
@@ -282,7 +290,7 @@ impl Message {
         }
     }
 
-    /// Puts members into a part that did not come, in the object that it belongs into.
+    /// Puts members into a part that is absent, by creating it in the object around it.
     fn make(&mut self, part: Part, remove: &[&str], put: &[(&str, &[u8])]) -> Result<(), NotAnObject> {
         let made = self.made(part);
         if made.is_some_and(|made| !made.starts_with(b"{")) {
@@ -349,7 +357,7 @@ impl Message {
         self.0.edits.iter().any(|edit| edit.with.is_empty() && span.is_within(edit.span))
     }
 
-    /// Notes an edit in its place. One of the same span is replaced.
+    /// Records an edit in its place. An earlier one of the same span is replaced.
     pub(crate) fn record(&mut self, span: Span, with: Text) {
         let key = |span: Span| (span.range().start, span.range().end);
         match self.0.edits.binary_search_by_key(&key(span), |edit| key(edit.span)) {
@@ -361,7 +369,7 @@ impl Message {
     }
 }
 
-/// Writes a comma if something stands before it.
+/// Writes a comma if there is text before it.
 fn separate(text: &mut BytesMut) {
     if !text.is_empty() {
         text.put_u8(b',');
@@ -379,7 +387,7 @@ pub(crate) fn write_members(text: &mut BytesMut, members: &[(&str, &[u8])]) {
     }
 }
 
-/// Whether a string stands in JSON text as it is.
+/// Whether a string needs no escapes in JSON text.
 pub(crate) fn is_plain(string: &str) -> bool {
     string.bytes().all(|byte| byte >= b' ' && byte != b'"' && byte != b'\\')
 }
@@ -405,14 +413,14 @@ pub(crate) fn is_named(text: &[u8], member: &Member, name: &str) -> bool {
     token.len() == name.len() + 2 && text[token.start + 1..token.end - 1] == *name.as_bytes()
 }
 
-/// A member's name, decoded; empty if half a surrogate pair makes it no text.
+/// A member's name, decoded; empty if half a surrogate pair makes it invalid.
 fn name_of(text: &[u8], token: Span) -> Cow<'_, str> {
     let token = &text[token.range()];
     let inner = &token[1..token.len() - 1];
     if inner.contains(&b'\\') {
         return Cow::Owned(serde_json::from_slice(token).unwrap_or_default());
     }
-    // Much faster than what looks for the bad places.
+    // Much faster than the search for invalid places.
     std::str::from_utf8(inner).map_or_else(|_| String::from_utf8_lossy(inner), Cow::Borrowed)
 }
 

@@ -1,4 +1,4 @@
-//! Request ids and progress tokens: kept as the bytes that came, compared as the values that they are.
+//! Request ids and progress tokens: kept as their original bytes, compared by their JSON values.
 
 use std::fmt;
 use std::hash::{Hash, Hasher};
@@ -12,8 +12,8 @@ use crate::Limits;
 
 /// A request id or a progress token: one JSON string or number.
 ///
-/// It keeps its original text, so that it goes back byte for byte. Two of them are equal when their JSON values
-/// are: `1`, `1.0` and `1e0` are one id, `"a"` and `"\u0061"` another, `1` and `"1"` are two.
+/// It keeps its original text, so that it is returned byte for byte. Two ids are equal when their JSON values
+/// are: `1`, `1.0` and `1e0` are the same id, so are `"a"` and `"\u0061"`, but `1` and `"1"` are different.
 ///
 /// ```
 /// use crossway_proto::RequestId;
@@ -39,7 +39,8 @@ impl RequestId {
         is_scalar.then(|| Self::from_token(json))
     }
 
-    /// The id under which a request is refused that is JSON and no message; `None` where it names none, or may name two.
+    /// The id for the refusal of a JSON text that is not a valid message; `None` if it names none, or may
+    /// name two.
     ///
     /// "If there was an error in detecting the id in the Request object (e.g. Parse error/Invalid Request), it MUST be Null." (JSON-RPC
     /// 2.0, Response object)
@@ -57,7 +58,7 @@ impl RequestId {
         if id.len() <= limits.id_bytes { Self::parse(id.as_bytes()) } else { None }
     }
 
-    /// Takes a token that a scan has already found to be a string or a number.
+    /// Creates an id from a token that a scan has found to be a string or a number.
     pub(crate) fn from_token(json: &[u8]) -> Self {
         Self { json: SmallVec::from_slice(json) }
     }
@@ -80,8 +81,9 @@ impl RequestId {
         })
     }
 
-    /// The whole number from 0 to 2^64 - 1 that the id means, be it written as plain digits, in another way (`65537.0`, `6.5537e4`) or as a
-    /// string of plain digits (`"65537"`). For ids that one gave out oneself as numbers: servers hand them back in all of these.
+    /// The whole number from 0 to 2^64 - 1 that the id means, written as plain digits, in another way
+    /// (`65537.0`, `6.5537e4`) or as a string of plain digits (`"65537"`). For our own numeric ids: servers
+    /// return them in all of these forms.
     #[must_use]
     pub fn to_whole(&self) -> Option<u64> {
         if let Some(plain) = self.as_u64() {
@@ -93,7 +95,7 @@ impl RequestId {
         }
     }
 
-    /// The value, in one form for all texts that mean it.
+    /// The value, in the same form for all texts that mean it.
     fn value(&self) -> Value {
         if self.json[0] == b'"' {
             let inner = &self.json[1..self.json.len() - 1];
@@ -161,7 +163,7 @@ impl Value {
     }
 }
 
-/// The number after `e`, held to what an `i64` can carry: ids beyond that are told apart by their digits alone.
+/// The number after `e`, clamped to an `i64`: ids beyond that are told apart only by their digits.
 fn power(json: &[u8]) -> i64 {
     let (sign, digits) = match json.split_first() {
         Some((b'-', rest)) => (-1, rest),

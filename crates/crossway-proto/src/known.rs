@@ -1,4 +1,4 @@
-//! The members by which messages are routed and decided: readers and writers of them.
+//! The members that decide where messages go and how they are handled: readers and writers of them.
 
 use std::borrow::Cow;
 
@@ -8,10 +8,10 @@ use crate::scan::{self, Capabilities, Span};
 use crate::text::Text;
 use crate::{Kind, Message, Part, RequestId, keys};
 
-/// A member whose place was noted when the message was read.
+/// A member whose position was recorded when the message was read.
 #[derive(Clone, Copy)]
 struct Known {
-    /// Where its value came; absent if it did not come.
+    /// The position of its original value; absent if there was none.
     span: Span,
     part: Part,
     name: &'static str,
@@ -19,13 +19,13 @@ struct Known {
 
 const REQUEST_STATE: &str = "requestState";
 
-/// What [`Message::has_rare_members`] asks about, in `params` and in a result.
+/// The members that [`Message::has_rare_members`] looks for, in `params` and in a result.
 const RARE_IN_PARAMS: [&str; 3] = [REQUEST_STATE, "inputResponses", "task"];
 const RARE_IN_RESULTS: [&str; 2] = [REQUEST_STATE, "cacheScope"];
 
-/// These give what will be written: members that were [put in or taken away](Message::edit) count as that.
+/// These return what will be written, including members that were [put in or removed](Message::edit).
 impl Message {
-    /// What the request is about: `params.uri` for methods on resources, else `params.name`.
+    /// The name of the request's target: `params.uri` for methods on resources, else `params.name`.
     ///
     /// 2026-07-28, basic/transports/streamable-http: this is what `Mcp-Name` mirrors.
     #[must_use]
@@ -42,7 +42,7 @@ impl Message {
         let known = self.in_params(self.0.envelope.arguments, "arguments");
         match self.current(known) {
             [] => Ok(None),
-            // Who edits the arguments replaces all of them.
+            // An edit of the arguments replaces all of them.
             _ if self.0.envelope.has_more_arguments && !self.is_gone(known.span) => Err(Ambiguous),
             arguments => Ok(Some(arguments)),
         }
@@ -54,7 +54,7 @@ impl Message {
     ///
     /// When it is there more than once: two readers could take it for different things.
     pub fn request_state(&self) -> Result<Option<&[u8]>, Ambiguous> {
-        // Few requests have one, and the others are not walked through.
+        // Few requests have one, and the others are not scanned.
         if !self.0.envelope.has_rare {
             return Ok(self.put_member(Part::Params, REQUEST_STATE).filter(|state| *state != b"null"));
         }
@@ -65,9 +65,10 @@ impl Message {
         }
     }
 
-    /// Whether `params` have one of `requestState`, `inputResponses` (2026-07-28, basic/patterns/mrtr) and `task` (2025-11-25,
-    /// basic/utilities/tasks), or a result one of `requestState` and `cacheScope` (2026-07-28, server/utilities/caching), as they came or were
-    /// put in. Few have, and who looks for these need not walk through the others.
+    /// Whether `params` have one of `requestState`, `inputResponses` (2026-07-28, basic/patterns/mrtr) and
+    /// `task` (2025-11-25, basic/utilities/tasks), or a result one of `requestState` and `cacheScope`
+    /// (2026-07-28, server/utilities/caching), original or put in. Few messages have one, so that the others
+    /// need not be scanned for them.
     #[must_use]
     pub fn has_rare_members(&self) -> bool {
         let puts = |part, rare: &[&str]| rare.iter().any(|name| self.put_member(part, name).is_some());
@@ -79,7 +80,7 @@ impl Message {
                 }
     }
 
-    /// The token under which a request wants progress, or of which a progress notification tells.
+    /// The progress token of a request or of a progress notification.
     #[must_use]
     pub fn progress_token(&self) -> Option<RequestId> {
         token(self.current(self.progress()))
@@ -127,7 +128,7 @@ impl Message {
     /// is nothing.
     #[must_use]
     pub fn client_capabilities(&self) -> Option<&[u8]> {
-        // Most say nothing, and are not walked through.
+        // Most are empty, and are not scanned.
         let said = match self.0.envelope.capabilities {
             Capabilities::Some => self.member(Part::Meta, keys::CLIENT_CAPABILITIES),
             Capabilities::Unsaid | Capabilities::None => {
@@ -144,23 +145,23 @@ impl Message {
         string(self.current(Known { span: self.0.envelope.version, part, name: "protocolVersion" }))
     }
 
-    /// Writes `name` in the place of what the request is about (`params.name`, or `params.uri` for methods on
-    /// resources). Without effect on a message that has none.
+    /// Replaces the name of the request's target (`params.name`, or `params.uri` for methods on resources).
+    /// Does nothing for a message that has none.
     pub fn set_name(&mut self, name: &str) {
         self.replace(self.named(), |_| true, || Text::quoted(name));
     }
 
-    /// Writes `token` in the place of the progress token. Without effect on a message that has none.
+    /// Replaces the progress token. Does nothing for a message that has none.
     pub fn set_progress_token(&mut self, token: &RequestId) {
         self.splice(self.progress(), token);
     }
 
-    /// Writes `id` in the place of the id that is cancelled. Without effect on a message that has none.
+    /// Replaces the id that is cancelled. Does nothing for a message that has none.
     pub fn set_cancelled_id(&mut self, id: &RequestId) {
         self.splice(self.cancelled(), id);
     }
 
-    /// Writes `id` in the place of the subscription id. Without effect on a message that has none.
+    /// Replaces the subscription id. Does nothing for a message that has none.
     pub fn set_subscription_id(&mut self, id: &RequestId) {
         self.splice(self.subscription(), id);
     }
@@ -208,19 +209,19 @@ impl Message {
         }
     }
 
-    // Apart from the short way, which is taken for most messages.
+    // Separate from the short path that most messages take.
     #[inline(never)]
     fn current_of_edited(&self, known: Known) -> &[u8] {
-        // No edit is within another one's stretch.
+        // No edit is within the span of another one.
         match self.0.edits.iter().find(|edit| known.span.is_within(edit.span)) {
             Some(edit) if edit.span == known.span => &edit.with,
             None if !known.span.is_absent() => &self.0.text[known.span.range()],
-            // It was taken away or never came: it is there if it was put in.
+            // The original was removed or never existed, so it exists only if it was put in.
             _ => self.put_member(known.part, known.name).unwrap_or_default(),
         }
     }
 
-    /// A member of what was put into a part.
+    /// A member that was put into a part.
     #[inline]
     pub(crate) fn put_member(&self, part: Part, name: &str) -> Option<&[u8]> {
         if self.0.edits.is_empty() { None } else { self.put_member_of_edited(part, name) }
@@ -237,18 +238,18 @@ impl Message {
     }
 
     fn splice(&mut self, known: Known, id: &RequestId) {
-        // What is neither an id nor null stays: it names nothing that could be known by another name.
+        // A value that is neither an id nor null stays: it names nothing that could have another name.
         self.replace(known, is_id, || Text::copied(id.as_json()));
     }
 
-    /// Writes a value in the place of a member's, if the member is there and `may_go` allows it.
+    /// Replaces a member's value, if the member exists and `may_go` allows it.
     fn replace(&mut self, known: Known, may_go: fn(&[u8]) -> bool, value: impl FnOnce() -> Text) {
         if !known.span.is_absent() && !self.is_gone(known.span) {
             if may_go(&self.0.text[known.span.range()]) {
                 self.record(known.span, value());
             }
         } else if self.put_member(known.part, known.name).is_some_and(may_go) {
-            // It was put in, and so there is an object that it was put into.
+            // It was put in, so the object around it exists.
             let _ = self.edit(known.part, &[], &[(known.name, &value())]);
         }
     }

@@ -25,53 +25,54 @@ use crate::newline::without_newlines;
 use crate::slices::COPIED;
 use crate::{Message, Slices};
 
-/// What a first read is offered: some forty small messages, or one that is not small.
+/// The room for a first read: some forty small messages, or one larger one.
 const SMALLEST_READ: usize = 8 * 1024;
-/// What a read is offered at most: as much as a full pipe holds, so that one read empties it.
+/// The most room for one read: as much as a full pipe holds, so that one read empties it.
 const LARGEST_READ: usize = 64 * 1024;
-/// A block larger than this is given back once the lines in it were taken.
+/// A block larger than this is released once the lines in it were taken.
 const LARGEST_KEPT: usize = 2 * LARGEST_READ;
-/// So many reads in a row have to be small before less is offered.
+/// After this many small reads in a row, the room shrinks.
 const SMALL_READS: u8 = 16;
-/// A line of this length is worth a block of its own.
+/// A line of at least this length gets a block of its own.
 const LONG_LINE: usize = 16 * 1024;
-/// The longest line for which a block is made before anything of it is there: what a small line may hold on to.
+/// The longest line for which a block is allocated before any of it has arrived. A small line may hold on to
+/// such a block.
 const LARGEST_EXPECTED: usize = 256 * 1024;
-/// A long line may be told to be up to so many times as long as what is there of it.
+/// A long line is expected to be at most this many times as long as the part that has arrived.
 const EXPECTED_GROWTH: usize = 8;
-/// Room behind a long line, so that its end and the start of the next one come with the same read.
+/// Room behind a long line, so that one read brings its end and the start of the next one.
 const SLACK: usize = 4 * 1024;
 
-/// Splits bytes into lines. Does no I/O: read into its [`buffer`](Self::buffer), then take out lines.
+/// Splits bytes into lines. Does no I/O: read into its [`buffer`](Self::buffer), then take the lines.
 ///
-/// Lines are slices of the buffer; none is copied. Each byte is looked at once, however the bytes are cut. Empty
-/// lines and a byte order mark at the start are skipped, `\r\n` ends a line like `\n`.
+/// Lines are slices of the buffer; none is copied. Each byte is searched once, however the bytes are cut.
+/// Empty lines and a byte order mark at the start are skipped; `\r\n` ends a line like `\n`.
 ///
-/// A line over the limit is reported once and skipped to its end, of which [`take_tail`](Self::take_tail) tells; the
-/// lines after it are as good as ever.
+/// A line over the limit is reported once and skipped; its end is available from
+/// [`take_tail`](Self::take_tail). It does not affect the lines after it.
 ///
-/// A line holds on to the block that it was read in (8 KiB and more) for as long as it lives: copy a small one that
-/// is to be kept for long.
+/// A line holds on to the block that it was read into (8 KiB and more) as long as it lives: copy a small one
+/// that is kept for long.
 pub struct LineDecoder {
     buffer: BytesMut,
     max_line: usize,
-    /// The first so many bytes of the buffer hold no newline.
+    /// The length of the buffer's start that has no newline.
     searched: usize,
-    /// In the midst of a line that is too long.
+    /// Whether the current line is too long.
     skipping: bool,
-    /// The last bytes of the line that is or was skipped.
+    /// The last bytes of the line that is being skipped, or was skipped last.
     skipped_tail: BytesMut,
-    /// Before the first byte, where a byte order mark may stand.
+    /// Whether no byte was taken yet: a byte order mark may come.
     at_start: bool,
     reads: ReadSize,
-    /// Capacity of the buffer's block, as far as known.
+    /// The capacity of the buffer's block, as far as it is known.
     block: usize,
 }
 
 impl LineDecoder {
-    /// A decoder that refuses lines of more than `max_line` bytes, their end not counted.
+    /// Creates a decoder that refuses lines of more than `max_line` bytes, without their end.
     ///
-    /// Waiting for the end of a line it holds at most some twice that.
+    /// It holds at most about twice that while it waits for the end of a line.
     #[must_use]
     pub fn new(max_line: usize) -> Self {
         Self {
@@ -86,16 +87,18 @@ impl LineDecoder {
         }
     }
 
-    /// The buffer to read into: append to it and touch nothing else in it.
+    /// The buffer to read into: append to it, and change nothing else.
     ///
-    /// It has room for at least one good read. The room adapts to what the reads bring, doubles with a line that
-    /// grows, and is right at once for lines as long as those before, so that a big line is moved a few times at most.
+    /// It has room for at least one good read. The room adapts to the size of the reads, doubles with a
+    /// growing line, and fits lines as long as the previous ones at once, so that a big line is moved only a
+    /// few times.
     pub fn buffer(&mut self) -> &mut BytesMut {
         self.reads.note(self.buffer.len());
         let room = self.buffer.capacity() - self.buffer.len();
         let wanted = self.reads.size;
         match self.reads.expected_rest(self.buffer.len()) {
-            // A block for this line alone: reads end about where it does, and little of the next has to be moved.
+            // A block for this line alone: reads end near its end, so that little of the next line has to be
+            // moved.
             Some(rest) if room < rest => {
                 let mut block = BytesMut::with_capacity(self.buffer.len() + rest);
                 block.extend_from_slice(&self.buffer);
@@ -111,7 +114,7 @@ impl LineDecoder {
         &mut self.buffer
     }
 
-    /// Appends bytes that are at hand already, by copying them.
+    /// Appends bytes by copying them.
     pub fn feed(&mut self, bytes: &[u8]) {
         self.buffer().extend_from_slice(bytes);
     }
@@ -120,7 +123,7 @@ impl LineDecoder {
     ///
     /// # Errors
     ///
-    /// When a line has more bytes than allowed: once for that line, which is dropped.
+    /// When a line is too long. It is reported once, and dropped.
     pub fn next_line(&mut self) -> Result<Option<Bytes>, LineTooLong> {
         self.reads.note(self.buffer.len());
         if !self.skip_byte_order_mark() {
@@ -145,8 +148,8 @@ impl LineDecoder {
         }
     }
 
-    /// What is left when no more bytes come, in the end a last line without an end. Call it until it gives `None`;
-    /// the decoder is then as new.
+    /// The remaining lines when no more bytes come; the last one may lack its end. Call it until it returns
+    /// `None`: then the decoder is as new.
     ///
     /// # Errors
     ///
@@ -161,8 +164,9 @@ impl LineDecoder {
         if skipping { Ok(None) } else { self.accept(rest) }
     }
 
-    /// The last bytes of a line that was too long, at most [`LineTooLong::TAIL_BYTES`], once it has ended: where its
-    /// head does not tell what it answers, its tail may. `None` if it has not ended, or if its tail was taken.
+    /// The last bytes of a line that was too long, at most [`LineTooLong::TAIL_BYTES`], once it has ended.
+    /// They may show which call it answers if its head does not. `None` if it has not ended, or if its tail
+    /// was taken.
     pub fn take_tail(&mut self) -> Option<Bytes> {
         if self.skipping || self.skipped_tail.is_empty() {
             return None;
@@ -174,16 +178,16 @@ impl LineDecoder {
         Some(tail.freeze())
     }
 
-    /// Gives the buffer's memory back if nothing is in it: for a connection that has gone quiet.
+    /// Releases the buffer's memory if it is empty: for a connection that has gone quiet.
     ///
-    /// The next [`buffer`](Self::buffer) allocates anew, as much as was used before.
+    /// The next [`buffer`](Self::buffer) allocates as much as was used before.
     pub fn release(&mut self) {
         if self.buffer.is_empty() {
             self.replace_block(BytesMut::new());
         }
     }
 
-    /// How many bytes wait for the rest of their line.
+    /// The number of bytes that wait for the rest of their line.
     #[must_use]
     pub fn buffered(&self) -> usize {
         self.buffer.len()
@@ -195,7 +199,7 @@ impl LineDecoder {
         self.skipping || !self.buffer.is_empty()
     }
 
-    /// False as long as it can't be told whether a mark is there.
+    /// Returns false until enough bytes are there to recognise a mark.
     fn skip_byte_order_mark(&mut self) -> bool {
         const MARK: &[u8] = b"\xEF\xBB\xBF";
         if self.at_start {
@@ -215,7 +219,7 @@ impl LineDecoder {
         self.note_tail(line);
     }
 
-    /// Keeps the last bytes of all that is skipped.
+    /// Keeps the last bytes of a line that is skipped.
     fn note_tail(&mut self, more: &[u8]) {
         let more = &more[more.len().saturating_sub(LineTooLong::TAIL_BYTES)..];
         let surplus = (self.skipped_tail.len() + more.len()).saturating_sub(LineTooLong::TAIL_BYTES);
@@ -223,7 +227,7 @@ impl LineDecoder {
         self.skipped_tail.extend_from_slice(more);
     }
 
-    /// Trims a whole line; `None` if there is nothing on it.
+    /// Trims a whole line; `None` if it is blank.
     fn accept(&mut self, mut line: BytesMut) -> Result<Option<Bytes>, LineTooLong> {
         if line.last() == Some(&b'\n') {
             line.truncate(line.len() - 1);
@@ -239,7 +243,7 @@ impl LineDecoder {
         Ok((!blank).then(|| line.freeze()))
     }
 
-    /// The buffer holds the start of a line and nothing else.
+    /// Handles a buffer with nothing but the start of a line.
     fn await_more(&mut self) -> Result<Option<Bytes>, LineTooLong> {
         if self.skipping {
             let rest = std::mem::take(&mut self.buffer);
@@ -272,7 +276,7 @@ impl LineDecoder {
 }
 
 impl fmt::Debug for LineDecoder {
-    /// Tells how much is buffered and never what: payloads do not belong into logs.
+    /// Shows how much is buffered, and never what: payloads must not get into logs.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("LineDecoder")
             .field("buffered", &self.buffer.len())
@@ -282,16 +286,16 @@ impl fmt::Debug for LineDecoder {
     }
 }
 
-/// How much room to offer to reads: it grows when they fill it and shrinks when they leave most of it.
+/// The room for reads: it grows when they fill it and shrinks when they leave most of it.
 #[derive(Debug)]
 struct ReadSize {
     size: usize,
     small_reads: u8,
-    /// The buffer's length and capacity when it was last offered.
+    /// The buffer's length and capacity when it was last handed out.
     offered: Option<(usize, usize)>,
-    /// How long the latest long lines were.
+    /// The length of the latest long lines.
     long_line: usize,
-    /// How many lines in a row were long.
+    /// The number of long lines in a row.
     long_lines: u8,
 }
 
@@ -319,7 +323,7 @@ impl ReadSize {
         }
     }
 
-    /// How much is still to come of the line of which `len` bytes are there, if it is like those before.
+    /// The expected rest of a line of which `len` bytes are there, if it is like the previous ones.
     fn expected_rest(&self, len: usize) -> Option<usize> {
         let is_one_of_many = self.long_lines >= 2 && self.long_line <= LARGEST_EXPECTED;
         let bound = if len < LONG_LINE { LARGEST_EXPECTED } else { len * EXPECTED_GROWTH };
@@ -344,21 +348,22 @@ impl ReadSize {
     }
 }
 
-/// A line has more bytes than allowed. What was read of it is gone but for its head; the lines after it are fine.
+/// A line has more bytes than allowed. It is dropped, except for its head; the lines after it are not
+/// affected.
 #[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[error("a line has more than {limit} bytes")]
 #[non_exhaustive]
 pub struct LineTooLong {
     /// The limit that it exceeds.
     pub limit: usize,
-    /// The line's first bytes, at most [`HEAD_BYTES`](Self::HEAD_BYTES), from which may be told what it answers.
+    /// The line's first bytes, at most [`HEAD_BYTES`](Self::HEAD_BYTES). They may show which call it answers.
     pub head: Bytes,
 }
 
 impl LineTooLong {
-    /// 1 KiB: the id of a response commonly stands among its first members.
+    /// 1 KiB: the id of a response is usually among its first members.
     pub const HEAD_BYTES: usize = 1024;
-    /// 64 bytes: an id that stands last, behind the result, as JavaScript servers write it.
+    /// 64 bytes: enough for an id at the end, after the result, where JavaScript servers write it.
     pub const TAIL_BYTES: usize = 64;
 
     fn new(limit: usize, line: &[u8]) -> Self {
@@ -367,7 +372,7 @@ impl LineTooLong {
 }
 
 impl fmt::Debug for LineTooLong {
-    /// Leaves out the head: payloads do not belong into logs.
+    /// Leaves out the head: payloads must not get into logs.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("LineTooLong").field("limit", &self.limit).finish_non_exhaustive()
     }
@@ -390,8 +395,8 @@ pub fn encode(message: impl IntoIterator<Item = Bytes>) -> Slices {
     message.into_iter().map(|slice| without_newlines(slice, b" ")).chain([end]).collect()
 }
 
-/// A message as a line: what [`encode`] makes of its chunks. One that is spliced and short is copied together, which costs
-/// less than to keep its slices apart.
+/// A message as a line, as [`encode`] makes it from its chunks. A short message with splices is copied into
+/// one piece, which costs less than keeping its slices apart.
 #[must_use]
 pub fn encode_message(message: &Message) -> Slices {
     let len = message.len();

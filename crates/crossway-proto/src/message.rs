@@ -1,4 +1,4 @@
-//! A message: its original bytes, where its parts stand, and what was spliced into it.
+//! A message: its original bytes, the positions of its parts, and its splices.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -13,7 +13,7 @@ use crate::{Layout, Limits, ParseError, Part, RequestId};
 /// What a message is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Kind {
-    /// It has a method and an id: an answer is due.
+    /// It has a method and an id: it needs an answer.
     Request,
     /// It has a method and no id.
     Notification,
@@ -23,15 +23,15 @@ pub enum Kind {
     Error,
 }
 
-/// A member by which something is decided is there more than once.
+/// A member that decides something occurs more than once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a member is there more than once")]
 pub struct Ambiguous;
 
-/// One JSON-RPC message: its bytes as they came, and an envelope that was read in one pass.
+/// One JSON-RPC message: its original bytes, and an envelope that was read in one pass.
 ///
-/// Nothing is decoded and encoded again. Where an id or a token has to change, the new one is recorded beside the
-/// bytes and written in their place ([`chunks`](Message::chunks)); everything else goes out as it came in.
+/// Nothing is decoded and encoded again. Where an id or a token has to change, the new one is recorded beside
+/// the bytes and written in its place ([`chunks`](Message::chunks)); everything else is sent as it arrived.
 /// Cloning is cheap: the bytes are shared.
 ///
 /// ```
@@ -51,25 +51,25 @@ pub struct Ambiguous;
 /// # Ok::<(), crossway_proto::ParseError>(())
 /// ```
 ///
-/// A message is one pointer: it is moved many times on its way.
+/// A message is one pointer, because it is moved many times.
 #[derive(Clone)]
 pub struct Message(pub(crate) Box<Parts>);
 
-/// What a message consists of.
+/// The contents of a message.
 #[derive(Clone)]
 pub(crate) struct Parts {
     pub(crate) text: Bytes,
     pub(crate) kind: Kind,
     pub(crate) envelope: Envelope,
-    /// In the order of their spans, which do not overlap. An id and a name are most of what is replaced.
+    /// In the order of their spans, which do not overlap. Most messages have at most two: an id and a name.
     pub(crate) edits: SmallVec<[Edit; 2]>,
-    /// Where members stand, if that was [noted](Message::note_layout).
+    /// The positions of members, if they were [noted](Message::note_layout).
     pub(crate) noted: Option<Layout>,
 }
 
 #[derive(Clone)]
 pub(crate) struct Edit {
-    /// What is replaced; empty where something is put in.
+    /// The span that is replaced; empty where text is inserted.
     pub(crate) span: Span,
     pub(crate) with: Text,
 }
@@ -79,9 +79,10 @@ impl Message {
     ///
     /// # Errors
     ///
-    /// When the text is not UTF-8, not JSON, not a JSON-RPC 2.0 message, or over a limit; when `id` is neither a
-    /// string nor a number (2025-11-25, basic, Requests: "the ID MUST NOT be `null`"; errors that answer nothing
-    /// in particular may have it); when a member that decides a message's way occurs twice.
+    /// When the text is not UTF-8, not JSON, not a JSON-RPC 2.0 message, or over a limit; when `id` is
+    /// neither a string nor a number (2025-11-25, basic, Requests: "the ID MUST NOT be `null`"; an error that
+    /// answers no known request may have null); when a member that decides how a message is handled occurs
+    /// twice.
     pub fn parse(text: Bytes, limits: &Limits) -> Result<Self, ParseError> {
         Self::parse_bare(without_bom(text), limits)
     }
@@ -173,24 +174,25 @@ impl Message {
         self.raw(self.0.envelope.meta)
     }
 
-    /// Whether a member of the message, of its `params` or of their `_meta` has the name of one that the protocol knows in another case,
-    /// such as `Name` beside or instead of `name`.
+    /// Whether a member of the message, of its `params` or of their `_meta` has the name of a known member in
+    /// another case, such as `Name` beside or instead of `name`.
     ///
-    /// "All property names are case-sensitive" to JSON-RPC 2.0, and this one is passed on like any that nobody knows. Some servers' JSON readers take
-    /// it for the other one, and act by it: who decides by a message must refuse one that has such a member.
+    /// "All property names are case-sensitive" in JSON-RPC 2.0, so such a member is passed on like any
+    /// unknown one. The JSON readers of some servers take it for the known one and act on it: code that makes
+    /// decisions by a message must refuse a message with such a member.
     #[must_use]
     pub fn has_lookalikes(&self) -> bool {
         self.0.envelope.has_lookalikes
     }
 
-    /// Writes `id` in the place of the message's id, which may be null. Without effect on a message that has none.
+    /// Replaces the message's id, which may be null. Does nothing for a message that has none.
     pub fn set_id(&mut self, id: &RequestId) {
         if self.raw(self.0.envelope.id).is_some_and(is_id) {
             self.record(self.0.envelope.id, Text::copied(id.as_json()));
         }
     }
 
-    /// How many bytes the message is written as.
+    /// The length of the written message in bytes.
     #[must_use]
     pub fn len(&self) -> usize {
         self.0
@@ -199,7 +201,7 @@ impl Message {
             .fold(self.0.text.len(), |len, edit| len - edit.span.range().len() + edit.with.len())
     }
 
-    /// Never: a message has at least its braces. Here because `len` is.
+    /// Always false: a message has at least its braces. It exists because `len` does.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         false
@@ -251,7 +253,7 @@ impl Message {
         }
     }
 
-    /// Whether it was taken away, by itself or with what it stands in.
+    /// Whether it was removed, by itself or with the part around it.
     pub(crate) fn is_gone(&self, span: Span) -> bool {
         self.0.edits.iter().any(|edit| edit.span != span && span.is_within(edit.span))
     }
@@ -262,7 +264,7 @@ impl Message {
     }
 }
 
-/// Whether a value is an id, or null in the place of one.
+/// Whether a value is an id, or null instead of one.
 pub(crate) fn is_id(value: &[u8]) -> bool {
     matches!(value.first(), Some(b'"' | b'-' | b'n' | b'0'..=b'9'))
 }
@@ -282,13 +284,13 @@ pub(crate) fn string(token: &[u8]) -> Option<Cow<'_, str>> {
     std::str::from_utf8(inner).ok().map(Cow::Borrowed)
 }
 
-/// A byte order mark is no part of JSON, and "implementations [...] that parse JSON texts MAY ignore the presence of
-/// a byte order mark" (RFC 8259, section 8.1).
+/// A byte order mark is not part of JSON, and "implementations [...] that parse JSON texts MAY ignore the
+/// presence of a byte order mark" (RFC 8259, section 8.1).
 pub(crate) fn without_bom(text: Bytes) -> Bytes {
     if text.starts_with(b"\xEF\xBB\xBF") { text.slice(3..) } else { text }
 }
 
-/// Decides what a message is, and refuses what is nothing.
+/// Determines the kind of a message, and refuses a text that is none.
 fn kind(text: &[u8], envelope: &Envelope, error: Span, limits: &Limits) -> Result<Kind, ParseError> {
     let refuse = |what| Err(ParseError::NotJsonRpc { what });
     let first =
@@ -299,7 +301,7 @@ fn kind(text: &[u8], envelope: &Envelope, error: Span, limits: &Limits) -> Resul
         }
     }
     match (first(envelope.method), !envelope.result.is_absent(), !error.is_absent()) {
-        // Nobody can have a method whose name is no text, and nobody could tell it in a header.
+        // No server can have a method whose name is not valid Unicode, and no header could carry it.
         (Some(b'"'), false, false) if !is_unicode(&text[envelope.method.range()]) => {
             refuse("\"method\" has half a surrogate pair")
         }
@@ -333,7 +335,7 @@ fn is_unicode(token: &[u8]) -> bool {
 }
 
 impl fmt::Debug for Message {
-    /// Tells what the message is and never what it holds: payloads do not belong into logs.
+    /// Shows the kind of the message, and never its contents: payloads must not get into logs.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Message")
             .field("kind", &self.0.kind)

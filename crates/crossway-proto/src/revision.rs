@@ -41,7 +41,7 @@ impl Revision {
     /// The newest revision that opens with `initialize`.
     pub const LATEST_LEGACY: Self = Self::V2025_11_25;
 
-    /// What an HTTP request without an `MCP-Protocol-Version` header speaks.
+    /// The revision of an HTTP request without an `MCP-Protocol-Version` header.
     ///
     /// "the server **SHOULD** assume protocol version `2025-03-26`" (2025-11-25, basic/transports,
     /// "Protocol Version Header").
@@ -53,7 +53,7 @@ impl Revision {
         Self::ALL.into_iter().find(|revision| revision.as_str() == name)
     }
 
-    /// The name as it stands in messages and headers: a date.
+    /// The name in messages and headers: a date.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {

@@ -7,19 +7,19 @@ use smallvec::SmallVec;
 
 use crate::Message;
 
-/// Up to here bytes are copied into one piece: writing one is cheaper than writing the slices that they are made of.
+/// Up to this length, bytes are copied into one piece: writing one piece is cheaper than writing its slices.
 pub(crate) const COPIED: usize = 4 * 1024;
 
-/// A message once spliced (head, id, tail) between the two ends of a frame.
+/// The slices of a message with one splice (head, id, tail) and of the two ends of a frame.
 const INLINE: usize = 5;
 
-/// Bytes as a chain of shared slices: what the encoders of this crate give out.
+/// Bytes as a chain of shared slices, as the encoders of this crate return them.
 ///
 /// It is a [`Buf`] that can be written with one vectored write, so it serves as the data frame of an HTTP body as
 /// it is. Nothing in it is copied.
 #[derive(Debug, Clone, Default)]
 pub struct Slices {
-    /// None of them is empty, and the last one stands first: `Buf` consumes from the back.
+    /// In reverse order, because `Buf` consumes from the back. None is empty.
     reversed: SmallVec<[Bytes; INLINE]>,
     remaining: usize,
 }
@@ -50,7 +50,7 @@ impl Slices {
 }
 
 impl From<&Message> for Slices {
-    /// A message as it is to be written: up to 4 KiB in one piece, longer ones as the chain that they are.
+    /// A message as it is written: up to 4 KiB in one piece, longer ones as a chain.
     fn from(message: &Message) -> Self {
         if message.len() <= COPIED {
             std::iter::once(message.to_bytes()).collect()

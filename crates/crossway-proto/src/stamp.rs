@@ -14,27 +14,30 @@ const META: &[u8] = br#""_meta":"#;
 pub struct Stamp {
     /// The members as they are written, without braces.
     text: Bytes,
-    /// Where in it what an envelope notes stands.
+    /// The positions in it that an envelope records.
     meta_version: Span,
     log_level: Span,
     capabilities: Capabilities,
     /// Names and values.
     members: Box<[(Box<str>, Bytes)]>,
-    /// What a request must not say in this place by itself.
+    /// The names of members that requests must not have themselves.
     removed: Box<[Box<str>]>,
 }
 
-/// A request can't be stamped: its `params` or its `_meta` is no object, or has a member twice that decides its way.
+/// A request can't be stamped: its `params` or its `_meta` is not an object, or it has a member twice that
+/// decides how it is handled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("\"params\" and its \"_meta\" have to be objects")]
 pub struct NotStamped;
 
 impl Stamp {
-    /// Members with their values, which are JSON text; requests lose those of the names in `removed`, if they have any.
+    /// Creates a stamp from members with their values, which are JSON text. Requests lose the members named
+    /// in `removed`.
     ///
     /// # Errors
     ///
-    /// When a value is not valid JSON, is nested too deeply, or a member that decides a message's way is there twice.
+    /// When a value is not valid JSON, is nested too deeply, or has a member twice that decides how a message
+    /// is handled.
     pub fn new(members: &[(&str, &[u8])], removed: &[&str]) -> Result<Self, ParseError> {
         let mut text = bytes::BytesMut::new();
         write_members(&mut text, members);
@@ -55,7 +58,7 @@ impl Stamp {
         })
     }
 
-    /// Whether JSON text may have a member that the stamp has, or takes away. Never wrong when it says no.
+    /// Whether JSON text may have a member that the stamp sets or removes. False is always right.
     fn may_meet(&self, meta: &[u8]) -> bool {
         let names = self.members.iter().map(|(name, _)| name).chain(&self.removed);
         memchr::memchr(b'\\', meta).is_some()
@@ -64,12 +67,12 @@ impl Stamp {
 }
 
 impl Message {
-    /// The request with the members of a stamp first in `params._meta`, in the place of any that have their names. What is
-    /// absent of `params` and `_meta` is made. The rest stays as the bytes that it is.
+    /// The request with the members of a stamp first in `params._meta`, replacing members with the same
+    /// names. Absent `params` and `_meta` are created. The other bytes stay unchanged.
     ///
     /// # Errors
     ///
-    /// When `params` or its `_meta` is no object. A `_meta` that is null is one that is absent.
+    /// When `params` or its `_meta` is not an object. A `_meta` that is null counts as absent.
     pub fn stamped(self, stamp: &Stamp) -> Result<Self, NotStamped> {
         let text = |span: Span| self.raw(span);
         let is_plain = self.0.edits.is_empty() && self.0.kind == Kind::Request;
@@ -86,7 +89,7 @@ impl Message {
         }
     }
 
-    /// Writes the stamp at `at`, right behind a brace, and notes where everything stands from then on.
+    /// Writes the stamp at `at`, right after a brace, and shifts all recorded positions.
     fn with_stamp(&self, stamp: &Stamp, at: usize, is_last: bool, makes_meta: bool) -> Self {
         let before = if makes_meta { META.len() + 1 } else { 0 };
         let behind = usize::from(makes_meta) + usize::from(!is_last);
@@ -126,7 +129,7 @@ impl Message {
         let put: Vec<(&str, &[u8])> =
             stamp.members.iter().map(|(name, value)| (&**name, &value[..])).collect();
         let removed: Vec<&str> = stamp.removed.iter().map(|name| &**name).collect();
-        // Null is what some clients write for what is not there.
+        // Some clients write null for an absent value.
         if self.member(Part::Params, "_meta") == Some(b"null") {
             self.edit(Part::Params, &["_meta"], &[]).map_err(|_| NotStamped)?;
             self = self.reread().map_err(|_| NotStamped)?;

@@ -7,14 +7,15 @@ use smallvec::SmallVec;
 
 use crate::edit::{is_plain, write_string};
 
-/// Bytes that may be shared. Most are ids and names: such as are short are kept where they stand, and take no memory of their own.
+/// Bytes that may be shared. Most are ids and names: short ones are stored inline and take no memory of their
+/// own.
 #[derive(Clone)]
 pub(crate) enum Text {
     Short { len: u8, bytes: [u8; SHORT] },
     Long(Bytes),
 }
 
-/// How many bytes have room beside the length where otherwise shared ones stand: 23.
+/// The longest inline text: 23 bytes fit beside the length, where otherwise a pointer is.
 const SHORT: usize = 23;
 
 const _: () = assert!(size_of::<Text>() == size_of::<Bytes>(), "short texts take no more room than others");
@@ -27,7 +28,7 @@ impl Text {
     /// A JSON string.
     pub(crate) fn quoted(string: &str) -> Self {
         let mut text: SmallVec<[u8; 64]> = SmallVec::new();
-        // As most names are, which are put in for each call.
+        // The usual case: such names are written for each call.
         if string.len() + 2 <= text.capacity() && is_plain(string) {
             text.push(b'"');
             text.extend_from_slice(string.as_bytes());

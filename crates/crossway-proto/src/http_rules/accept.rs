@@ -3,10 +3,10 @@
 //! "The client **MUST** include an `Accept` header, listing both `application/json` and `text/event-stream` as
 //! supported content types" (2025-03-26 to 2026-07-28, for POST; for GET `text/event-stream`).
 //!
-//! A request that does not is refused with 406, in each revision alike, as the SDKs' servers do: whether an answer
-//! comes as JSON or as a stream is known only once it comes, too late to find that the client can't read it. Read
-//! leniently are wildcards (`*/*`, `application/*`, `text/*`), parameters, order and case; what has `q=0` is not
-//! accepted (RFC 9110, section 12.5.1), and the most specific range decides.
+//! A request that does not is refused with 406, in each revision alike, as the SDKs' servers do: whether an
+//! answer is JSON or a stream is known only when it comes, which is too late to find that the client can't
+//! read it. Wildcards (`*/*`, `application/*`, `text/*`), parameters, order and case are read leniently; a
+//! type with `q=0` is not accepted (RFC 9110, section 12.5.1), and the most specific range decides.
 
 use http::{HeaderMap, StatusCode, header};
 
@@ -17,7 +17,7 @@ use crate::ErrorCode;
 const JSON: &str = "application/json";
 const EVENT_STREAM: &str = "text/event-stream";
 
-/// Checks that a POST takes both JSON and an event stream for an answer.
+/// Checks that a POST accepts both JSON and an event stream as answer.
 ///
 /// # Errors
 ///
@@ -30,7 +30,7 @@ pub fn check_post(headers: &HeaderMap) -> Result<(), Refusal> {
     Err(not_acceptable("the client must accept both application/json and text/event-stream"))
 }
 
-/// Checks that a GET takes an event stream for an answer.
+/// Checks that a GET accepts an event stream as answer.
 ///
 /// # Errors
 ///
@@ -46,7 +46,7 @@ fn not_acceptable(message: &'static str) -> Refusal {
     Refusal::new(StatusCode::NOT_ACCEPTABLE, ErrorCode::INVALID_REQUEST, message)
 }
 
-/// Which of the two kinds of answers a client takes.
+/// The kinds of answers that a client accepts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct Accepts {
@@ -57,13 +57,13 @@ pub struct Accepts {
 }
 
 impl Accepts {
-    /// Reads all `Accept` headers. Without one, nothing is accepted; what can't be read is skipped.
+    /// Reads all `Accept` headers. Without one, nothing is accepted; unreadable parts are skipped.
     #[must_use]
     pub fn of(headers: &HeaderMap) -> Self {
         let mut json = Best::default();
         let mut event_stream = Best::default();
         for value in headers.get_all(header::ACCEPT) {
-            // What nearly all clients send.
+            // Nearly all clients send this.
             if matches!(
                 value.as_bytes(),
                 b"application/json, text/event-stream" | b"text/event-stream, application/json"
@@ -80,7 +80,7 @@ impl Accepts {
     }
 }
 
-/// What the most specific range so far says about a media type.
+/// The verdict of the most specific range so far about a media type.
 #[derive(Default)]
 struct Best {
     specificity: u8,

@@ -1,16 +1,17 @@
 //! The `Content-Encoding` header.
 //!
-//! "If no Accept-Encoding header field is in the request, any content coding is considered acceptable by the user agent" (RFC 9110,
-//! section 12.5.3). So who decodes none has to say so.
+//! "If no Accept-Encoding header field is in the request, any content coding is considered acceptable by the
+//! user agent" (RFC 9110, section 12.5.3). So a client that decodes none has to say so.
 
 use http::{HeaderMap, HeaderValue, header};
 
 use super::limits;
 
-/// What a request says in `Accept-Encoding` whose answer is to come as it is.
+/// The `Accept-Encoding` of a request whose answer must not be encoded.
 pub const IDENTITY: HeaderValue = HeaderValue::from_static("identity");
 
-/// The coding that an answer's body has, if it has one; of several all, and a short piece of plain text in any case.
+/// The content coding of an answer's body, if it has one. All of them if there are several; always a short
+/// piece of plain text.
 ///
 /// ```
 /// use crossway_proto::http_rules::content_encoding;

@@ -10,7 +10,7 @@ use crate::ErrorCode;
 ///
 /// # Errors
 ///
-/// 415 when it is not, does not say, or says so twice.
+/// 415 when it is not, has no `Content-Type`, or has two.
 pub fn check_post(headers: &HeaderMap) -> Result<(), Refusal> {
     let refuse =
         |message| Err(Refusal::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, ErrorCode::INVALID_REQUEST, message));
@@ -38,7 +38,7 @@ fn is_utf8(charset: &str) -> bool {
     charset.eq_ignore_ascii_case("utf-8") || charset.eq_ignore_ascii_case("utf8")
 }
 
-/// What the body of a response is said to be.
+/// The declared kind of a response's body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum BodyKind {

@@ -1,8 +1,8 @@
 //! CORS: the headers that tell browsers which pages may call (Fetch standard).
 //!
-//! A page's requests reach a server whether it wants them or not, which is what [`AllowedOrigins`](super::AllowedOrigins) is for. What
-//! is here is the other half: a browser sends none that has a header of MCP's, and shows its page no answer, unless the server says
-//! that it may.
+//! [`AllowedOrigins`](super::AllowedOrigins) refuses the requests of other pages, which browsers send whether
+//! or not the server wants them. This is the other half: a browser sends no request with one of MCP's
+//! headers, and shows its page no answer, unless the server says that it may.
 
 use http::header::{
     ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
@@ -13,11 +13,11 @@ use http::{HeaderMap, HeaderValue, Method};
 
 use super::limits;
 
-/// What a page may read of an answer's headers beside the few that it always may.
+/// The headers of an answer that a page may read besides those that it always may.
 const EXPOSED: HeaderValue =
     HeaderValue::from_static("Mcp-Session-Id, MCP-Protocol-Version, WWW-Authenticate, Retry-After");
 
-/// The page that a request comes from, if it comes from one. The default is none.
+/// The page that a request comes from, if any. The default is none.
 ///
 /// ```
 /// use crossway_proto::http_rules::{AllowedOrigins, Authority, CorsOrigin};
@@ -52,11 +52,11 @@ impl CorsOrigin {
         self.0.is_some()
     }
 
-    /// What answers a browser that asks whether its page may make a request (with 204, and no body); `None` if this request is no
-    /// such question. `methods` are those that the path has: `GET, POST`.
+    /// The headers of the answer (204, without a body) to a browser that asks whether its page may make a
+    /// request; `None` if this request is no such question. `methods` are those of the path: `GET, POST`.
     ///
-    /// Which headers the page wants to send is granted as it was asked, since those that mirror a tool's arguments (`Mcp-Param-*`)
-    /// have no end, and `*` does not stand for `Authorization`.
+    /// All headers that the page wants to send are allowed, because there is no list of those that mirror a
+    /// tool's arguments (`Mcp-Param-*`), and `*` does not include `Authorization`.
     #[must_use]
     pub fn preflight(
         &self,
@@ -81,9 +81,9 @@ impl CorsOrigin {
         Some(told)
     }
 
-    /// Lets the page read an answer that has these headers. Never with credentials that its browser adds by itself.
+    /// Lets the page read an answer with these headers, but never lets its browser add credentials by itself.
     ///
-    /// Does nothing to the answer to a request of no page, and nothing a second time.
+    /// Does nothing if the request comes from no page, and nothing the second time.
     pub fn allow(&self, headers: &mut HeaderMap) {
         let Some(origin) = &self.0 else { return };
         headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());

@@ -1,8 +1,8 @@
 //! The `Host` header, and which hosts are allowed.
 //!
-//! The specification does not ask for this check; advisories against SDKs and gateways do. A page whose name was made
-//! to point at this machine (DNS rebinding) is of the same origin as the server, so that browsers may send no
-//! `Origin`, but its `Host` gives it away.
+//! The specification does not require this check; advisories against SDKs and gateways do. A page whose name
+//! was made to point to this machine (DNS rebinding) has the same origin as the server, so that browsers may
+//! send no `Origin`. But its `Host` reveals it.
 
 use std::net::Ipv6Addr;
 
@@ -43,23 +43,24 @@ impl AllowedHosts {
         !self.any && self.list.is_empty()
     }
 
-    /// None but those that are [added](Self::and).
+    /// Only those that are [added](Self::and).
     #[must_use]
     pub const fn none() -> Self {
         Self { loopback: false, any: false, list: Vec::new() }
     }
 
-    /// Any host: for servers behind something else that checks it. The header must still be there and be one.
+    /// Any host: for servers behind something else that checks it. The header is still required, and has to
+    /// be valid.
     #[must_use]
     pub const fn any() -> Self {
         Self { loopback: false, any: true, list: Vec::new() }
     }
 
-    /// Adds a host. With a port it is allowed with that port alone, without one with any.
+    /// Adds a host. With a port, it is allowed only with that port; without one, with any.
     ///
     /// # Errors
     ///
-    /// When it is no host.
+    /// When it is not a host.
     pub fn and(mut self, host: &str) -> Result<Self, InvalidAuthority> {
         let host = match host.parse::<Ipv6Addr>() {
             Ok(address) => address.into(),
@@ -74,9 +75,9 @@ impl AllowedHosts {
     ///
     /// # Errors
     ///
-    /// 400 when there is none, or several, or something else; when header and target differ. 403 when it is not
-    /// allowed: RFC 9110 has 421 for requests that are misdirected, on which clients may try again over another
-    /// connection (section 15.5.20), while this is a matter of trust, and most of the SDKs answer 403.
+    /// 400 when there is none, several, or an invalid one, or when header and target differ. 403 when it is
+    /// not allowed: RFC 9110 has 421 for misdirected requests, which clients may retry over another
+    /// connection (section 15.5.20), but this is a matter of trust, and most of the SDKs answer 403.
     pub fn check<'a>(&self, headers: &'a HeaderMap, target: &'a Uri) -> Result<Authority<'a>, Refusal> {
         let invalid = |_| Refusal::bad_request("the Host is not one host with or without a port");
         let header = match single::text(headers, &header::HOST) {

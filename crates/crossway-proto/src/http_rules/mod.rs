@@ -1,8 +1,8 @@
 //! Header rules of the HTTP transports, as pure functions.
 //!
-//! Each check looks at an [`http::HeaderMap`] and what is known of the body, and gives a [`Refusal`] when the request
-//! is not to be served: status, JSON-RPC code and text, from which each server makes its response. Nothing here does
-//! I/O, and no check says in its text what a header's value was.
+//! Each check takes an [`http::HeaderMap`] and facts about the body. It returns a [`Refusal`] if the request
+//! must not be served: status, JSON-RPC code and text, from which each server makes its response. Nothing
+//! here does I/O, and no check repeats a header's value in its text.
 //!
 //! ```
 //! use crossway_proto::http_rules::{AllowedHosts, AllowedOrigins, accept, content_type};

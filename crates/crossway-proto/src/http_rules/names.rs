@@ -14,10 +14,10 @@ pub static MCP_METHOD: HeaderName = HeaderName::from_static("mcp-method");
 /// `Mcp-Name`: the body's `params.name` or `params.uri` (2026-07-28, basic/transports/streamable-http).
 pub static MCP_NAME: HeaderName = HeaderName::from_static("mcp-name");
 
-/// What the names of headers start with that mirror a tool's arguments: `Mcp-Param-`.
+/// The prefix of the headers that mirror a tool's arguments: `Mcp-Param-`.
 pub const MCP_PARAM_PREFIX: &str = "mcp-param-";
 
-/// `Last-Event-ID`: where a legacy stream is to be taken up again (WHATWG HTML, 9.2.4).
+/// `Last-Event-ID`: where a legacy stream should be resumed (WHATWG HTML, 9.2.4).
 pub static LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 
 /// `X-Accel-Buffering`: `no` tells proxies to hand an event stream on at once.

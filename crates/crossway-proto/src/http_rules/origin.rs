@@ -9,7 +9,8 @@ use http::{HeaderMap, header};
 use super::authority::Authority;
 use super::{Refusal, single};
 
-/// The origins from which pages may send requests. Requests without `Origin` come from no page and always may.
+/// The origins whose pages may send requests. Requests without `Origin` come from no page and are always
+/// allowed.
 ///
 /// ```
 /// use crossway_proto::http_rules::{AllowedOrigins, Authority};
@@ -39,7 +40,7 @@ impl AllowedOrigins {
         Self { loopback: true, any: false, list: Vec::new() }
     }
 
-    /// None but those that are [added](Self::and).
+    /// Only those that are [added](Self::and).
     #[must_use]
     pub const fn none() -> Self {
         Self { loopback: false, any: false, list: Vec::new() }
@@ -55,17 +56,17 @@ impl AllowedOrigins {
     ///
     /// # Errors
     ///
-    /// When it is no origin, or is `null`, which all sandboxed pages share.
+    /// When it is not an origin, or is `null`, which all sandboxed pages share.
     pub fn and(mut self, origin: &str) -> Result<Self, InvalidOrigin> {
         self.list.push(Origin::parse(origin).ok_or(InvalidOrigin)?.into_owned());
         Ok(self)
     }
 
-    /// Checks where a request comes from that is addressed to `host`.
+    /// Checks the origin of a request that is addressed to `host`.
     ///
     /// # Errors
     ///
-    /// 403 when `Origin` is there and not allowed, not an origin, or there twice.
+    /// 403 when `Origin` is there and is not allowed, is not an origin, or occurs twice.
     pub fn check(&self, headers: &HeaderMap, host: &Authority<'_>) -> Result<(), Refusal> {
         if self.any || !headers.contains_key(header::ORIGIN) {
             return Ok(());
@@ -127,7 +128,7 @@ impl<'a> PartialEq<Origin<'a>> for Origin<'_> {
     }
 }
 
-/// The text is no origin: scheme, `://`, host, and a port where it is not the scheme's own.
+/// The text is not an origin: scheme, `://`, host, and a port unless it is the scheme's own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("not an origin such as https://app.example.com or http://localhost:3000, without a path")]
 pub struct InvalidOrigin;

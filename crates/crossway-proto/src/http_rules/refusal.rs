@@ -8,7 +8,7 @@ use http::StatusCode;
 
 use crate::{ErrorCode, ErrorObject};
 
-/// Why a request is not served: enough for a server to make its response from.
+/// Why a request is not served, with all that a server needs for its response.
 ///
 /// Where no specification gives a JSON-RPC code, it is -32600 (invalid request): the codes from -32000 to -32019
 /// that SDKs use there should not be used by new implementations (2026-07-28, basic/index, "Error Codes").
@@ -20,7 +20,7 @@ pub struct Refusal {
     pub status: StatusCode,
     /// The JSON-RPC error code.
     pub code: ErrorCode,
-    /// One sentence for people, without any value that the request had.
+    /// One sentence for people, without any value of the request.
     pub message: Cow<'static, str>,
     /// More, as JSON text.
     pub data: Option<Bytes>,
@@ -63,7 +63,7 @@ impl Refusal {
 }
 
 impl fmt::Debug for Refusal {
-    /// Leaves out the data, which may repeat what the request had.
+    /// Leaves out the data, which may repeat parts of the request.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Refusal")
             .field("status", &self.status)

@@ -11,11 +11,11 @@ use super::{Refusal, single};
 use crate::ErrorCode;
 use crate::sse::FIELD_BYTES;
 
-/// The session that a request says it belongs to, if it says so.
+/// The session that a request belongs to, if it names one.
 ///
 /// # Errors
 ///
-/// 400 when the id can't be one ([`is_session_id`]), or the header is there twice.
+/// 400 when it is not a valid id ([`is_session_id`]), or the header occurs twice.
 pub fn session_id(headers: &HeaderMap) -> Result<Option<&str>, Refusal> {
     match single::text(headers, &MCP_SESSION_ID) {
         Ok(id) if id.is_none_or(is_session_id) => Ok(id),
@@ -36,7 +36,7 @@ pub fn missing() -> Refusal {
     Refusal::bad_request("the request needs an Mcp-Session-Id")
 }
 
-/// The refusal of a request in a session that there never was or is no more: "it **MUST** respond to requests
+/// The refusal of a request in a session that does not exist, or no longer: "it **MUST** respond to requests
 /// containing that session ID with HTTP 404 Not Found."
 #[must_use]
 pub fn unknown() -> Refusal {
@@ -47,11 +47,11 @@ pub fn unknown() -> Refusal {
     )
 }
 
-/// The event after which a stream is to be taken up again, if the request says so. An empty id is as good as none.
+/// The event after which a stream should be resumed, if the request names one. An empty id counts as none.
 ///
 /// # Errors
 ///
-/// 400 when it can't be the id of an event, or the header is there twice.
+/// 400 when it is not a valid event id, or the header occurs twice.
 pub fn last_event_id(headers: &HeaderMap) -> Result<Option<&str>, Refusal> {
     match single::text(headers, &LAST_EVENT_ID) {
         Ok(id) if id.is_none_or(|id| id.len() <= FIELD_BYTES) => Ok(id.filter(|id| !id.is_empty())),

@@ -2,10 +2,10 @@
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 
-/// Why a header has no one value that is text.
+/// Why a header has no single text value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum NotSingle {
-    /// It stands there more than once.
+    /// It occurs more than once.
     Repeated,
     /// It has bytes that are not visible ASCII, space or tab.
     NotText,

@@ -12,10 +12,12 @@
 //! | equal, modern and served | present | any | that revision |
 //! | equal otherwise | present | any | 400 / -32022 with `{supported, requested}` |
 //!
-//! A header that stands there twice is refused like one that can't be read: 400, and -32020 where there is a `_meta`.
+//! A header that occurs twice is refused like one that can't be read: 400, and -32020 where there is a
+//! `_meta`.
 //!
-//! Clients that speak both eras take -32020 to -32022 for the answer of a modern server, so a request that is not
-//! modern is refused with -32600. An `initialize` request tells its revision in its `params` and goes by that.
+//! Clients that speak both eras take -32020 to -32022 for the answer of a modern server, so a request that is
+//! not modern is refused with -32600. An `initialize` request has its revision in its `params`, which
+//! decides.
 
 use http::{HeaderMap, StatusCode};
 use serde_json::json;
@@ -25,7 +27,7 @@ use super::names::MCP_PROTOCOL_VERSION;
 use super::{Refusal, single};
 use crate::{ErrorCode, Revision};
 
-/// What a body says of the revision it is in.
+/// The revision that a body names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BodyVersion<'a> {
     /// `io.modelcontextprotocol/protocolVersion` of the body's `_meta`.
@@ -34,7 +36,7 @@ pub struct BodyVersion<'a> {
     pub is_request: bool,
 }
 
-/// Tells which revision a request speaks; the [table](self) has every case. `None` when it does not say.
+/// The revision that a request speaks; the [table](self) has every case. `None` when it does not say.
 ///
 /// `supported` are the revisions that are served, as a refusal names them.
 ///
@@ -100,7 +102,7 @@ fn without_meta(
 /// versions" (2026-07-28, basic/transports/streamable-http, "Protocol Version Header").
 fn unsupported(code: ErrorCode, requested: &str, supported: &[Revision]) -> Refusal {
     let supported: Vec<_> = supported.iter().map(|revision| revision.as_str()).collect();
-    // It stands in a header that could be read, so it is ASCII.
+    // It comes from a header that could be read, so it is ASCII.
     let requested = requested.get(..VERSION_BYTES).unwrap_or(requested);
     Refusal::new(StatusCode::BAD_REQUEST, code, "the protocol version is not supported")
         .with_data(&json!({ "supported": supported, "requested": requested }))

@@ -7,14 +7,15 @@ use crate::ParseError;
 pub(super) struct Cursor<'a> {
     text: &'a [u8],
     at: usize,
-    /// All bytes of all strings, or-ed (and some behind them): tells in the end whether anything but ASCII was seen.
+    /// All bytes of all strings, or-ed (and some after them). It shows in the end whether anything but ASCII
+    /// was seen.
     seen: u8,
-    /// The same for what was read by words.
+    /// The same for bytes that were read as words.
     has_high: u64,
     max_depth: usize,
 }
 
-/// A string token: where it stands, quotes included, and whether it holds escapes.
+/// A string token: its position, with the quotes, and whether it has escapes.
 #[derive(Clone, Copy)]
 pub(super) struct StringToken {
     pub(super) span: Span,
@@ -43,7 +44,7 @@ impl<'a> Cursor<'a> {
         &self.text[span.range()]
     }
 
-    /// What was read from `start` on, without whitespace before it.
+    /// The text that was read since `start`, without leading whitespace.
     pub(super) fn without_space(&self, start: usize) -> Span {
         let space = self.text[start..].iter().take_while(|byte| matches!(byte, b' ' | b'\n' | b'\r' | b'\t'));
         Span::new(start + space.count(), self.at)
@@ -82,7 +83,7 @@ impl<'a> Cursor<'a> {
         is_next
     }
 
-    /// Checks that an array or an object may stand at nesting level `depth`.
+    /// Checks that an array or an object may be at nesting level `depth`.
     pub(super) fn check_depth(&self, depth: usize) -> Result<(), ParseError> {
         if depth < self.max_depth { Ok(()) } else { Err(ParseError::TooDeep { limit: self.max_depth }) }
     }
@@ -98,7 +99,7 @@ impl<'a> Cursor<'a> {
         Ok(key)
     }
 
-    /// Takes a string; the cursor stands on its opening quote.
+    /// Takes a string; the cursor is on its opening quote.
     pub(super) fn string(&mut self) -> Result<StringToken, ParseError> {
         let start = self.at;
         let mut escaped = false;
@@ -120,7 +121,7 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    /// Skips the bytes of a string that stand for themselves.
+    /// Skips the plain bytes of a string.
     fn skip_plain(&mut self) {
         // Short strings end within a few words, and long ones go by blocks, which the compiler turns into vector
         // instructions.
@@ -144,7 +145,7 @@ impl<'a> Cursor<'a> {
         while !self.skip_word() {}
     }
 
-    /// Skips up to eight bytes of a string that stand for themselves; tells whether their end is reached.
+    /// Skips up to eight plain bytes of a string. Returns whether their end is reached.
     #[inline]
     fn skip_word(&mut self) -> bool {
         let Some(word) = self.text[self.at..].first_chunk::<8>() else {
@@ -161,7 +162,7 @@ impl<'a> Cursor<'a> {
         special != 0
     }
 
-    /// Takes an escape; the cursor stands on its backslash.
+    /// Takes an escape; the cursor is on its backslash.
     fn escape(&mut self) -> Result<(), ParseError> {
         match self.text.get(self.at + 1) {
             Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => self.at += 2,
@@ -177,7 +178,7 @@ impl<'a> Cursor<'a> {
         Ok(())
     }
 
-    /// Takes a value of any kind at nesting level `depth` and tells where it stands.
+    /// Takes a value of any kind at nesting level `depth`, and returns its position.
     pub(super) fn value(&mut self, depth: usize) -> Result<Span, ParseError> {
         self.skip_whitespace();
         let start = self.at;
@@ -236,9 +237,9 @@ impl<'a> Cursor<'a> {
         if self.at == start { Err(self.fail("a digit was expected")) } else { Ok(()) }
     }
 
-    /// Takes an array or an object with all that is in it, without recursion.
+    /// Takes an array or an object with its contents, without recursion.
     fn containers(&mut self, depth: usize) -> Result<(), ParseError> {
-        // What each open container is closed with; as deep as the text at most.
+        // The closing byte of each open container; at most as many as the text is deep.
         let mut open: smallvec::SmallVec<[u8; 32]> = smallvec::SmallVec::new();
         loop {
             self.skip_whitespace();
@@ -257,7 +258,7 @@ impl<'a> Cursor<'a> {
                 }
                 _ => self.scalar()?,
             }
-            // A value has ended: close what ends with it, or go on to the next one.
+            // A value has ended: close the containers that end with it, or go on to the next value.
             loop {
                 let Some(&close) = open.last() else { return Ok(()) };
                 self.skip_whitespace();

@@ -1,9 +1,9 @@
 //! Member names that some JSON readers confuse with others.
 //!
-//! Go's `encoding/json` and other readers match the names of members without regard to case, and the last that matches counts. What a
-//! decision was made by has to be what such a server reads.
+//! Go's `encoding/json` and other readers match the names of members without regard to case, and take the
+//! last that matches. A decision has to be made by the member that such a server reads.
 
-/// What decides at the top of a message.
+/// The members that decide something at the top of a message.
 pub(super) const TOP: [&str; 6] = ["jsonrpc", "id", "method", "params", "result", "error"];
 
 /// What decides in `params`.
@@ -26,16 +26,17 @@ pub(super) const PARAMS: [&str; 16] = [
     "_meta",
 ];
 
-/// What decides in `_meta`, beside what begins with [`OWN`].
+/// The members that decide something in `_meta`, besides those that begin with [`OWN`].
 const META: [&str; 1] = ["progressToken"];
 
-/// What the specification's own names in `_meta` begin with.
+/// The prefix of the specification's own names in `_meta`.
 const OWN: &str = "io.modelcontextprotocol/";
 
-/// Whether a member's name, as it is once its escapes are undone, is none of these, and one of them to a reader that does not mind case.
+/// Whether a member's name, with its escapes decoded, is none of these, but one of them to a reader that
+/// ignores case.
 ///
-/// [`Message::has_lookalikes`](crate::Message::has_lookalikes) asks this about the members that it knows; who decides by what lies
-/// deeper asks about those.
+/// [`Message::has_lookalikes`](crate::Message::has_lookalikes) checks the members that it knows; code that
+/// decides by deeper members has to check those.
 #[must_use]
 #[inline]
 pub fn is_lookalike(name: &[u8], names: &[&str]) -> bool {
@@ -54,8 +55,8 @@ fn is_folded(name: &[u8], names: &[&str]) -> bool {
     names.iter().any(|other| lower == other.to_lowercase() || upper == other.to_uppercase())
 }
 
-/// The same of a member of `_meta`: it is one of [`META`], or begins as the specification's do, to a reader that does not mind case and
-/// not to others.
+/// The same for a member of `_meta`: whether it is one of [`META`], or begins like the specification's own,
+/// only to a reader that ignores case.
 #[inline]
 pub(super) fn is_lookalike_in_meta(name: &[u8]) -> bool {
     !name.starts_with(OWN.as_bytes()) && (is_lookalike(name, &META) || begins_alike(name))

@@ -15,20 +15,20 @@ use smallvec::SmallVec;
 
 use crate::{Limits, ParseError};
 
-/// How many members of a result are noted as it is scanned. Results of the specification have fewer.
+/// The most members of a result that are recorded during the scan. Results of the specification have fewer.
 const MEMBERS_NOTED: usize = 16;
 
-/// What a scan found in a message.
+/// The result of a message's scan.
 pub(crate) struct Scanned {
     pub(crate) envelope: Envelope,
     /// Where `error` stands.
     pub(crate) error: Span,
-    /// The members of a result that has a `resultType`: whoever translates it between eras looks at all of them.
+    /// The members of a result with a `resultType`: its translation between eras reads all of them.
     pub(crate) modern_result: Option<Arc<Members>>,
 }
 
-/// Scans one JSON-RPC object that fills the whole text.
-// Never a part of its caller: that may be compiled for size, and the scan with it would be ten times slower.
+/// Scans one JSON-RPC object that fills the whole text. Never inlined: the caller may be compiled for size,
+/// and the scan with it would be ten times slower.
 #[inline(never)]
 pub(crate) fn envelope(text: &[u8], limits: &Limits) -> Result<Scanned, ParseError> {
     if text.len() > limits.message_bytes.min(u32::MAX as usize) {
@@ -49,14 +49,14 @@ pub(crate) fn envelope(text: &[u8], limits: &Limits) -> Result<Scanned, ParseErr
     if scan.cursor.peek().is_some() {
         return Err(scan.cursor.fail("text follows the message"));
     }
-    // All text outside strings is ASCII by the grammar, so only what strings hold can be ill-formed.
+    // By the grammar, all text outside strings is ASCII, so only strings can be ill-formed.
     if !scan.cursor.saw_only_ascii() && simdutf8::basic::from_utf8(text).is_err() {
         return Err(ParseError::NotUtf8);
     }
     if scan.version != Some(true) {
         return Err(ParseError::NotJsonRpc { what: "\"jsonrpc\":\"2.0\" is missing" });
     }
-    // Those of an object with more members were not all noted.
+    // If the object has more members, not all were recorded.
     let is_whole = scan.is_result_modern && scan.result.len() < MEMBERS_NOTED;
     Ok(Scanned {
         envelope: scan.envelope,
@@ -93,7 +93,7 @@ pub(crate) fn elements(text: &[u8], limits: &Limits) -> Result<Vec<Range<usize>>
     Ok(found)
 }
 
-/// Whether a text is one JSON value, whatever it is and however deep.
+/// Whether a text is one JSON value, of any kind and any depth.
 pub(crate) fn is_value(text: &[u8]) -> bool {
     let mut cursor = Cursor::new(text, usize::MAX);
     let is_read = cursor.value(0).is_ok();
@@ -116,14 +116,14 @@ pub(crate) struct Member {
 /// The members of an object, in their order.
 pub(crate) type Members = SmallVec<[Member; 6]>;
 
-/// The members of an object whose text has been scanned before; none of what is no object.
+/// The members of an object whose text was scanned before; empty if it is not an object.
 #[inline(never)]
 pub(crate) fn members(text: &[u8]) -> Members {
     let mut cursor = Cursor::new(text, usize::MAX);
     if cursor.take(b'{') { rest_of_members(cursor) } else { Members::new() }
 }
 
-/// The same of an object's inside: its members without the braces around them, perhaps with a comma behind them.
+/// The same for the inside of an object: its members without the braces, perhaps with a comma at the end.
 pub(crate) fn bare_members(text: &[u8]) -> Members {
     rest_of_members(Cursor::new(text, usize::MAX))
 }
@@ -167,7 +167,7 @@ impl Scan<'_> {
         self.members(0, Self::top_member)
     }
 
-    /// Walks over the members of an object at nesting level `depth`; the cursor stands on its brace.
+    /// Scans the members of an object at nesting level `depth`; the cursor is on its brace.
     fn members(
         &mut self,
         depth: usize,
@@ -183,8 +183,8 @@ impl Scan<'_> {
             let key = self.cursor.key()?;
             let behind_key = self.cursor.position();
             if key.escaped {
-                // `"meth\u006fd"` is a `method` to whoever decodes it, so it must be one here. What is not
-                // Unicode (a lone surrogate) is none of the names below.
+                // `"meth\u006fd"` is a `method` to readers that decode it, so it has to be one here. A name
+                // that is not Unicode (a lone surrogate) is none of the names below.
                 let name: String = serde_json::from_slice(self.cursor.text(key.span)).unwrap_or_default();
                 member(self, name.as_bytes())?;
             } else {
@@ -293,7 +293,7 @@ impl Scan<'_> {
             b"io.modelcontextprotocol/protocolVersion" => {
                 self.note(3, "io.modelcontextprotocol/protocolVersion", |envelope| &mut envelope.meta_version)
             }
-            // It decides where the log messages go that come meanwhile.
+            // It decides who gets the log messages that arrive during the call.
             b"io.modelcontextprotocol/logLevel" => {
                 self.note(3, "io.modelcontextprotocol/logLevel", |envelope| &mut envelope.log_level)
             }
@@ -325,13 +325,13 @@ impl Scan<'_> {
         }
     }
 
-    /// Takes a value that decides nothing here.
+    /// Takes a value that is not needed here.
     fn other(&mut self, depth: usize, is_lookalike: bool) -> Result<(), ParseError> {
         self.envelope.has_lookalikes |= is_lookalike;
         self.cursor.value(depth).map(drop)
     }
 
-    /// Takes a value and notes where it stands.
+    /// Takes a value and records its position.
     fn note(
         &mut self,
         depth: usize,
@@ -342,7 +342,7 @@ impl Scan<'_> {
         self.fill(member, span, slot)
     }
 
-    /// Takes an object member by member, or any other value as it is, and notes where it stands.
+    /// Takes an object member by member, or any other value as a whole, and records its position.
     fn descend(
         &mut self,
         depth: usize,

@@ -1,8 +1,8 @@
-//! Where the parts of a message stand in its text.
+//! The positions of a message's parts in its text.
 
 use std::ops::Range;
 
-/// A stretch of a message's text. Empty means absent: no JSON token is empty.
+/// A span of a message's text. Empty means absent: no JSON token is empty.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Span {
     start: u32,
@@ -22,17 +22,17 @@ impl Span {
         self.start as usize..self.end as usize
     }
 
-    /// The same stretch where `by` bytes more stand before it.
+    /// The same span after `by` bytes were inserted before it.
     pub(crate) fn shifted(self, by: usize) -> Self {
         Self::new(self.range().start + by, self.range().end + by)
     }
 
-    /// The same stretch where `by` bytes before it are gone.
+    /// The same span after `by` bytes before it were removed.
     pub(crate) fn shifted_back(self, by: usize) -> Self {
         Self::new(self.range().start - by, self.range().end - by)
     }
 
-    /// A string token's without its quotes.
+    /// The span of a string token without its quotes.
     pub(super) fn within_quotes(self) -> Self {
         Self { start: self.start + 1, end: self.end - 1 }
     }
@@ -46,19 +46,19 @@ impl Span {
     }
 }
 
-/// Where the parts of a message stand.
+/// The positions of a message's parts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Envelope {
     pub(crate) id: Span,
     pub(crate) method: Span,
     pub(crate) params: Span,
-    /// `result`, or `error` of what is one: no message has both.
+    /// `result`, or `error` of an error: no message has both.
     pub(crate) result: Span,
     /// `params.name`.
     pub(crate) name: Span,
     /// `params.uri`.
     pub(crate) uri: Span,
-    /// `params.arguments`; the first, where there are several.
+    /// `params.arguments`; the first one if there are several.
     pub(crate) arguments: Span,
     /// `params.requestId`.
     pub(crate) request_id: Span,
@@ -76,19 +76,19 @@ pub(crate) struct Envelope {
     pub(crate) log_level: Span,
     /// `params.protocolVersion` or `result.protocolVersion`, as in `initialize`.
     pub(crate) version: Span,
-    /// Whether there are escapes in the method.
+    /// Whether the method has escapes.
     pub(crate) is_method_escaped: bool,
-    /// Whether `params.arguments` is there more than once.
+    /// Whether `params.arguments` occurs more than once.
     pub(crate) has_more_arguments: bool,
-    /// Whether one of the [rare members](crate::Message::has_rare_members) is there.
+    /// Whether the message has one of the [rare members](crate::Message::has_rare_members).
     pub(crate) has_rare: bool,
     /// What `_meta["io.modelcontextprotocol/clientCapabilities"]` says, if it is an object.
     pub(crate) capabilities: Capabilities,
-    /// Whether something stands beside these, or in their place, that some readers take for one of them.
+    /// Whether there is a member that some readers take for one of these.
     pub(crate) has_lookalikes: bool,
 }
 
-/// What a request says of its client's capabilities.
+/// The client capabilities in a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub(crate) enum Capabilities {
     #[default]
@@ -99,7 +99,7 @@ pub(crate) enum Capabilities {
 }
 
 impl Envelope {
-    /// Moves everything to where it stands when `len` bytes are put in at `at`, between two tokens.
+    /// Shifts all positions for an insertion of `len` bytes at `at`, between two tokens.
     pub(crate) fn make_room(&mut self, at: usize, len: usize) {
         for span in self.spans_mut() {
             let (start, end) = (span.range().start, span.range().end);

@@ -16,7 +16,7 @@ pub(super) struct Block {
     pub(super) retry: Option<u64>,
 }
 
-/// Most events have their data on one line, which is then a slice of what was read.
+/// The data of an event. Most have it on one line, which is then a slice of the input.
 #[derive(Default)]
 enum Data {
     #[default]
@@ -25,20 +25,20 @@ enum Data {
     Many(BytesMut),
 }
 
-/// What is to become of a line. It is told from the line's start already, and more of the line changes it at most
-/// from [`Keep`](Self::Keep) to one of the others: so it does not matter how the bytes are cut.
+/// How a line is handled. Its start decides already, and more of the line changes the verdict at most from
+/// [`Keep`](Self::Keep) to another one: so it does not matter how the bytes are cut.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Verdict {
-    /// It is a part of the event.
+    /// The line is part of the event.
     Keep,
-    /// It is a comment, or an unknown field, or has a value that makes its field be ignored.
+    /// The line is a comment or an unknown field, or its value makes the field invalid.
     Ignore,
-    /// With it the event is too large.
+    /// With this line, the event is too large.
     TooLarge,
 }
 
 impl Block {
-    /// What is to become of a line of which this is the start or all.
+    /// The verdict about a line, from its start or all of it.
     pub(super) fn verdict(&self, line: &[u8], max_data: usize) -> Verdict {
         let over = |is_over: bool, then: Verdict| if is_over { then } else { Verdict::Keep };
         match field(line) {
@@ -53,7 +53,7 @@ impl Block {
         }
     }
 
-    /// Reads the line that stands in `text` at `line`, which is not empty and to be kept.
+    /// Reads the line at `line` in `text`. It must not be empty, and its verdict must be to keep it.
     pub(super) fn add(&mut self, text: &Bytes, line: Range<usize>) {
         let (name, value) = match field(&text[line.clone()]) {
             Field::Comment => return,
@@ -69,7 +69,7 @@ impl Block {
         }
     }
 
-    /// The event, if there is one: a block without data is none.
+    /// The event. `None` for a block without data.
     pub(super) fn into_event(self) -> Option<SseEvent> {
         let data = match self.data {
             Data::None => return None,
@@ -141,7 +141,7 @@ enum Field<'a> {
     Bare(&'a [u8]),
 }
 
-/// The names that mean something are no longer than this.
+/// The longest name of a known field.
 const LONGEST_NAME: usize = "event".len();
 
 fn field(line: &[u8]) -> Field<'_> {

@@ -8,35 +8,35 @@ use memchr::memchr2;
 use super::SseEvent;
 use super::block::{Block, Verdict};
 
-/// Reads an event stream. Does no I/O: feed it what comes, then take out events.
+/// Reads an event stream. Does no I/O: feed it bytes, then take the events.
 ///
-/// An event that came in one piece with its data on one line is a slice of that piece; nothing of it is copied. Each
-/// byte is looked at once, however the bytes are cut. Lines end with `\n`, `\r\n` or `\r`.
+/// An event that arrives in one piece with its data on one line is a slice of that piece; nothing is copied.
+/// Each byte is searched once, however the bytes are cut. Lines end with `\n`, `\r\n` or `\r`.
 ///
-/// Between events nothing is held but the last event id.
+/// Between events, only the last event id is kept.
 pub struct SseDecoder {
     /// What was fed last.
     chunk: Bytes,
     /// How much of it was read.
     at: usize,
-    /// The start of a line whose end has not come.
+    /// The start of a line that has not ended yet.
     partial: BytesMut,
     block: Block,
     max_data: usize,
-    /// Within a line of which nothing is kept.
+    /// Whether the current line is ignored.
     ignoring_line: bool,
-    /// Within an event that is too large.
+    /// Whether the current event is too large.
     dropping: bool,
-    /// A `\n` that comes next ends no line: it belongs to the `\r` before it.
+    /// Whether a `\n` that comes next belongs to the `\r` before it, and ends no line.
     after_cr: bool,
-    /// In the first line, where a byte order mark may stand.
+    /// Whether this is the first line, where a byte order mark may be.
     in_first_line: bool,
     last_event_id: Vec<u8>,
     retry: Option<u64>,
 }
 
 impl SseDecoder {
-    /// A decoder that refuses events with more than `max_data` bytes of data.
+    /// Creates a decoder that refuses events with more than `max_data` bytes of data.
     #[must_use]
     pub fn new(max_data: usize) -> Self {
         Self {
@@ -54,9 +54,9 @@ impl SseDecoder {
         }
     }
 
-    /// Takes more of the stream.
+    /// Adds a piece of the stream.
     ///
-    /// Take out all [events](Self::next_event) before the next call; what was not looked at yet is copied otherwise.
+    /// Take all [events](Self::next_event) before the next call; otherwise the rest is copied.
     pub fn feed(&mut self, chunk: Bytes) {
         let left = &self.chunk[self.at..];
         self.chunk = if left.is_empty() { chunk } else { Bytes::from([left, &chunk].concat()) };
@@ -69,8 +69,8 @@ impl SseDecoder {
     ///
     /// # Errors
     ///
-    /// When an event has more data than allowed, or a type of more than [`FIELD_BYTES`](super::FIELD_BYTES): once for
-    /// that event, which is dropped with its id. The events after it are as good as ever.
+    /// When an event has more data than allowed, or a type of more than [`FIELD_BYTES`](super::FIELD_BYTES).
+    /// It is reported once, and dropped with its id. The events after it are not affected.
     pub fn next_event(&mut self) -> Result<Option<SseEvent>, EventTooLarge> {
         loop {
             if self.at == self.chunk.len() {
@@ -97,12 +97,12 @@ impl SseDecoder {
         }
     }
 
-    /// Tells that the stream has ended; whether an event was cut off by that, which is lost.
+    /// Records that the stream has ended. Returns whether an event was cut off, which is lost.
     ///
     /// "Once the end of the file is reached, any pending data must be discarded." (WHATWG HTML, 9.2.6)
     ///
-    /// The decoder is then ready for the stream that takes this one up again: the
-    /// [last event id](Self::last_event_id) and [`retry`](Self::retry) stay.
+    /// The decoder is then ready for the stream that resumes this one: the [last event
+    /// id](Self::last_event_id) and [`retry`](Self::retry) stay.
     pub fn finish(&mut self) -> bool {
         let cut_off = self.is_within_event();
         let fresh = Self::new(self.max_data);
@@ -111,30 +111,30 @@ impl SseDecoder {
         cut_off
     }
 
-    /// Whether the stream so far ends within an event.
+    /// Whether the bytes so far end within an event.
     #[must_use]
     pub fn is_within_event(&self) -> bool {
         self.dropping || self.block.has_begun() || !self.partial.is_empty() || self.at < self.chunk.len()
     }
 
-    /// The id to send as `Last-Event-ID` when the stream is taken up again.
+    /// The id to send as `Last-Event-ID` when the stream is resumed.
     #[must_use]
     pub fn last_event_id(&self) -> Option<&[u8]> {
         (!self.last_event_id.is_empty()).then_some(&self.last_event_id)
     }
 
-    /// Tells where the stream was that is read next; empty if it begins anew.
+    /// Sets the last event id of the stream that is read next; empty for a new stream.
     pub fn set_last_event_id(&mut self, id: Vec<u8>) {
         self.last_event_id = id;
     }
 
-    /// How long to wait before connecting again, in milliseconds, as the server said last.
+    /// The pause before connecting again that the server set last, in milliseconds.
     #[must_use]
     pub fn retry(&self) -> Option<u64> {
         self.retry
     }
 
-    /// Reads the line that ends in the chunk at `end`; all of it but what is in `partial` starts there at `start`.
+    /// Reads the line that ends in the chunk at `end`. The part that is not in `partial` begins at `start`.
     fn read_line(&mut self, start: usize, end: usize) -> Result<Option<SseEvent>, EventTooLarge> {
         if std::mem::take(&mut self.ignoring_line) {
             self.in_first_line = false;
@@ -161,7 +161,7 @@ impl SseDecoder {
             self.block.add(text, start..end);
             self.retry = self.block.retry.or(self.retry);
         }
-        // Lines of data without a value add newlines, which can't be told from their start.
+        // Data lines without a value add newlines, which the start of a line does not show.
         if verdict == Verdict::TooLarge || self.block.len() > self.max_data {
             let error = EventTooLarge::new(self.max_data, self.block.head(&text[start..end]));
             self.drop_event();
@@ -170,7 +170,7 @@ impl SseDecoder {
         Ok(None)
     }
 
-    /// An empty line ends the event.
+    /// Ends the event: an empty line has come.
     fn dispatch(&mut self) -> Option<SseEvent> {
         let block = std::mem::take(&mut self.block);
         if std::mem::take(&mut self.dropping) {
@@ -183,7 +183,7 @@ impl SseDecoder {
         block.into_event()
     }
 
-    /// Keeps the rest of the chunk, which is the start of a line or more of it.
+    /// Keeps the rest of the chunk, a part of a line.
     fn hold(&mut self, start: usize) -> Result<(), EventTooLarge> {
         if self.dropping || self.ignoring_line {
             self.ignoring_line = true;
@@ -221,7 +221,7 @@ impl SseDecoder {
 }
 
 impl fmt::Debug for SseDecoder {
-    /// Tells how much is held and never what: payloads do not belong into logs.
+    /// Shows how much is held, and never what: payloads must not get into logs.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SseDecoder")
             .field("held", &(self.block.len() + self.partial.len()))
@@ -231,19 +231,19 @@ impl fmt::Debug for SseDecoder {
     }
 }
 
-/// An event is larger than allowed. What was read of it is gone but for its head; the events after it are fine.
+/// An event is larger than allowed. It is dropped, except for its head; the events after it are not affected.
 #[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[error("an event of the stream is larger than {limit} bytes")]
 #[non_exhaustive]
 pub struct EventTooLarge {
     /// The limit that it exceeds.
     pub limit: usize,
-    /// The data's first bytes, at most [`HEAD_BYTES`](Self::HEAD_BYTES), from which may be told what it answers.
+    /// The data's first bytes, at most [`HEAD_BYTES`](Self::HEAD_BYTES). They may show which call it answers.
     pub head: Bytes,
 }
 
 impl EventTooLarge {
-    /// 1 KiB: the id of a response commonly stands among its first members.
+    /// 1 KiB: the id of a response is usually among its first members.
     pub const HEAD_BYTES: usize = 1024;
 
     fn new(limit: usize, data: &[u8]) -> Self {
@@ -252,7 +252,7 @@ impl EventTooLarge {
 }
 
 impl fmt::Debug for EventTooLarge {
-    /// Leaves out the head: payloads do not belong into logs.
+    /// Leaves out the head: payloads must not get into logs.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("EventTooLarge").field("limit", &self.limit).finish_non_exhaustive()
     }

@@ -23,13 +23,13 @@ pub struct SseEncoder {
 }
 
 impl SseEncoder {
-    /// An event without a type, which makes it a `message`.
+    /// An event without a type, which readers take for a `message`.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// A `message` event that says so, which each client understands and older ones look for.
+    /// An event of the explicit type `message`, which each client understands and which older ones require.
     ///
     /// The fast path: nothing is allocated, and nothing of the message is copied (but see [`data`](Self::data)).
     ///
@@ -43,11 +43,11 @@ impl SseEncoder {
         framed(Bytes::from_static(b"event: message\ndata: "), message)
     }
 
-    /// Names the event's type.
+    /// Sets the event's type.
     ///
     /// # Errors
     ///
-    /// When the name has a newline in it or more than [`FIELD_BYTES`] bytes, or is empty, which would name none.
+    /// When the name has a newline, has more than [`FIELD_BYTES`] bytes, or is empty.
     pub fn event(self, name: &str) -> Result<Self, InvalidField> {
         if name.is_empty() || name.len() > FIELD_BYTES {
             return Err(InvalidField);
@@ -76,15 +76,15 @@ impl SseEncoder {
 
     /// The event with this data, as a chain of slices around the message's own.
     ///
-    /// Nothing is copied, except where a slice has a newline: JSON allows them between tokens, and each `\n` and `\r`
-    /// then starts a `data` line anew. Decoders join those by `\n`, so a `\r` arrives as `\n`, which in JSON is
-    /// whitespace all the same.
+    /// Nothing is copied, except where a slice has a newline: JSON allows them between tokens, and each `\n`
+    /// and `\r` then starts a new `data` line. Decoders join those with `\n`, so a `\r` arrives as `\n`,
+    /// which is also whitespace in JSON.
     pub fn data(mut self, message: impl IntoIterator<Item = Bytes>) -> Slices {
         self.fields.put_slice(b"data: ");
         framed(self.fields.freeze(), message)
     }
 
-    /// The event that primes a client to take the stream up again: an id with empty data, and `retry` if given.
+    /// The event that primes a client to resume the stream: an id with empty data, and `retry` if given.
     ///
     /// "The server **SHOULD** immediately send an SSE event consisting of an event ID and an empty `data` field in
     /// order to prime the client to reconnect" (2025-11-25, basic/transports).
@@ -98,7 +98,7 @@ impl SseEncoder {
         Ok(event.data([]).into_bytes())
     }
 
-    /// The event that an HTTP+SSE server opens its stream with: where to POST messages.
+    /// The first event of an HTTP+SSE server's stream: the URI for POSTs.
     ///
     /// # Errors
     ///

@@ -31,16 +31,16 @@ use bytes::Bytes;
 pub use decode::{EventTooLarge, SseDecoder};
 pub use encode::{InvalidField, SseEncoder};
 
-/// The longest value of a field that is not data: 1 KiB. An id is kept for as long as the stream, and has to fit into
-/// a `Last-Event-ID` header.
+/// The longest value of a field other than data: 1 KiB. An id is kept as long as the stream, and has to fit
+/// into a `Last-Event-ID` header.
 ///
 /// A longer id is ignored like one with a NUL in it; an event with a longer type is refused.
 pub const FIELD_BYTES: usize = 1024;
 
-/// The type of an event that does not name one.
+/// The type of an event without an explicit type.
 pub const MESSAGE: &str = "message";
 
-/// The type of the event with which an HTTP+SSE server tells where to POST (2024-11-05, basic/transports).
+/// The type of the event in which an HTTP+SSE server names the URI for POSTs (2024-11-05, basic/transports).
 pub const ENDPOINT: &str = "endpoint";
 
 /// One event of a stream.
@@ -49,16 +49,16 @@ pub const ENDPOINT: &str = "endpoint";
 pub struct SseEvent {
     /// Its type: [`MESSAGE`] unless it names another.
     pub event: Cow<'static, str>,
-    /// Its data, lines joined by `\n`. Of an event that only primes a stream it is empty.
+    /// Its data, with lines joined by `\n`. Empty for an event that only primes a stream.
     pub data: Bytes,
-    /// The id that stood in it, if one did.
+    /// Its id, if it has one.
     pub id: Option<Bytes>,
-    /// How long to wait before connecting again, in milliseconds, if it said so.
+    /// The pause before connecting again, in milliseconds, if it sets one.
     pub retry: Option<u64>,
 }
 
 impl fmt::Debug for SseEvent {
-    /// Tells the size of the data and never the data: payloads do not belong into logs.
+    /// Shows the size of the data, and never the data: payloads must not get into logs.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SseEvent")
             .field("event", &self.event)
