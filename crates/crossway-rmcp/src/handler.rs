@@ -45,7 +45,7 @@ where
     fn connect(&self, scope: Scope) -> Link {
         match scope {
             Scope::Shared => Link::new(PerRequest(self.clone())),
-            _ => self.serve(scope),
+            Scope::Session | Scope::Pooled => self.serve(scope),
         }
     }
 }
@@ -92,7 +92,7 @@ where
             }
             Ask::Listen => Reply::silent(),
             // Stateless requests have no notifications or responses of the client's beside them.
-            _ => Reply::accepted(),
+            Ask::Message(_) => Reply::accepted(),
         }
     }
 }

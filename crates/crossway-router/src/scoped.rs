@@ -9,8 +9,7 @@ use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 
 use crossway_service::{
-    Ask, Call, CallError, Closing, Connection, Context, Link, Reason, Reply, Running, Scope, SoleTask,
-    Upstream, later,
+    Ask, Call, CallError, Connection, Context, Link, Reason, Reply, Running, Scope, SoleTask, Upstream, later,
 };
 use foldhash::HashMap;
 use futures_util::StreamExt as _;
@@ -458,19 +457,17 @@ struct Handle(Arc<Shared>);
 
 impl Connection for Handle {
     fn call(&self, call: Call) -> Reply {
-        if matches!(call.ask, Ask::Listen) {
-            // A modern connection has no messages that were not asked for.
-            return Reply::silent();
-        }
         let is_standing = call.is_method("subscriptions/listen");
         let lease = match &call.ask {
+            // A modern connection has no messages that were not asked for.
+            Ask::Listen => return Reply::silent(),
             // Without an instance, there is nothing that the message could refer to.
             Ask::Message(message) if !message.is_request() => match self.0.lease_made(&call.context) {
                 Ok(Some(lease)) => Ok(lease),
                 Ok(None) => return Reply::accepted(),
                 Err(error) => Err(error),
             },
-            _ => self.0.lease(is_standing, &call.context),
+            Ask::Message(_) => self.0.lease(is_standing, &call.context),
         };
         match lease {
             Ok(mut lease) => match lease.over() {
@@ -479,10 +476,6 @@ impl Connection for Handle {
             },
             Err(error) => Reply::failed(error),
         }
-    }
-
-    fn close(&self) -> Closing {
-        Box::pin(std::future::ready(()))
     }
 }
 

@@ -31,11 +31,20 @@ impl Call {
     pub fn is_method(&self, method: &str) -> bool {
         matches!(&self.ask, Ask::Message(message) if message.is_method(method))
     }
+
+    /// Whether it is a modern client's: its message or its context names such a revision.
+    ///
+    /// Each modern request names its revision in its `_meta` (2026-07-28, basic/index, `_meta`), and no legacy one does.
+    #[must_use]
+    pub fn is_modern(&self) -> bool {
+        matches!(&self.ask, Ask::Message(message) if message.meta_version().is_some())
+            || self.context.revision.is_some_and(Revision::is_modern)
+    }
 }
 
 /// What is asked of an upstream.
+// Exhaustive on purpose: whoever is asked has to answer each of these, so a new one must not compile unnoticed.
 #[derive(Debug, Clone)]
-#[non_exhaustive]
 pub enum Ask {
     /// Deliver this message. A request is answered; a notification or a response is not.
     Message(Message),
@@ -104,5 +113,34 @@ impl Call {
     #[must_use]
     pub fn listen(context: Context) -> Self {
         Self { ask: Ask::Listen, context }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use crossway_proto::Limits;
+
+    use super::*;
+
+    #[test]
+    fn a_call_is_modern_by_its_message_or_by_its_context() {
+        let message = |meta: &str| {
+            let text = format!(r#"{{"jsonrpc":"2.0","id":1,"method":"m","params":{{"_meta":{{{meta}}}}}}}"#);
+            Message::parse(Bytes::from(text), &Limits::default()).unwrap()
+        };
+        let (plain, stamped) =
+            (message(""), message(r#""io.modelcontextprotocol/protocolVersion":"2026-07-28""#));
+        let of = |revision| Context::new(Origin::default(), revision);
+        for (is_modern, call) in [
+            (false, Call::message(plain.clone(), of(None))),
+            (false, Call::message(plain.clone(), of(Some(Revision::LATEST_LEGACY)))),
+            (true, Call::message(plain, of(Some(Revision::V2026_07_28)))),
+            (true, Call::message(stamped, of(None))),
+            (false, Call::listen(of(None))),
+            (true, Call::listen(of(Some(Revision::V2026_07_28)))),
+        ] {
+            assert_eq!(call.is_modern(), is_modern, "{call:?}");
+        }
     }
 }

@@ -80,6 +80,15 @@ impl Reply {
     pub async fn next(&mut self) -> Option<Result<Message, CallError>> {
         std::future::poll_fn(|cx| Pin::new(&mut *self).poll_next(cx)).await
     }
+
+    /// Reads to the end, or to the first error, and drops what comes.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future drops the reply, which cancels the call if it has not been answered.
+    pub async fn drain(mut self) {
+        while let Some(Ok(_)) = self.next().await {}
+    }
 }
 
 impl Stream for Reply {
@@ -108,5 +117,33 @@ impl fmt::Debug for Reply {
             Inner::Once(_) | Inner::Failed(_) => "Reply(once)",
             Inner::Stream(_) => "Reply(stream)",
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use futures_util::StreamExt as _;
+
+    use super::*;
+    use crate::Reason;
+
+    #[tokio::test]
+    async fn a_drained_reply_is_read_to_its_end_or_its_first_error() {
+        for (fails_at, read) in [(None, 3), (Some(1), 2)] {
+            let count = Arc::new(AtomicUsize::new(0));
+            let counted = Arc::clone(&count);
+            let items = futures_util::stream::iter(0..3).map(move |at| {
+                counted.fetch_add(1, Ordering::Relaxed);
+                match fails_at {
+                    Some(fails) if at == fails => Err(CallError::unknown(Reason::Closing)),
+                    _ => Ok(Message::notification_of("m", None).unwrap()),
+                }
+            });
+            Reply::stream(items).drain().await;
+            assert_eq!(count.load(Ordering::Relaxed), read);
+        }
     }
 }

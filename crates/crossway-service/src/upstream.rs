@@ -9,8 +9,8 @@ use tower_service::Service;
 use crate::{Call, Connection, Link, Reply};
 
 /// Who shares a connection.
+// Exhaustive on purpose: whoever connects decides by it, so a new one must not compile unnoticed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[non_exhaustive]
 pub enum Scope {
     /// Nobody: it belongs to one client session, and ends with it.
     Session,

@@ -128,7 +128,7 @@ impl Upstream for StdioUpstream {
         match scope {
             Scope::Shared => Link::new(SharedConnection(self.shared())),
             // The keepers end with the links.
-            _ => child::connect(&self.plan, scope).0,
+            Scope::Session | Scope::Pooled => child::connect(&self.plan, scope).0,
         }
     }
 }

@@ -101,7 +101,7 @@ impl Connection for Refusing {
                     Reply::accepted()
                 })
             }
-            _ => Reply::accepted(),
+            Ask::Message(_) => Reply::accepted(),
         }
     }
 }

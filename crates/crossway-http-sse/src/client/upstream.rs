@@ -194,7 +194,7 @@ impl Connection for LegacyOnly {
     fn call(&self, call: Call) -> Reply {
         match &call.ask {
             Ask::Message(message) if is_modern(message) => refuse(),
-            _ => self.0.call(call),
+            Ask::Message(_) | Ask::Listen => self.0.call(call),
         }
     }
 

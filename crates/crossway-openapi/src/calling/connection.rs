@@ -49,11 +49,7 @@ pub(crate) struct Tools<T>(pub(crate) Arc<T>);
 impl<T: ToolSet> Connection for Tools<T> {
     fn call(&self, call: Call) -> Reply {
         let Call { ask, context } = call;
-        let message = match ask {
-            Ask::Message(message) => message,
-            Ask::Listen => return Reply::silent(),
-            _ => return Reply::accepted(),
-        };
+        let Ask::Message(message) = ask else { return Reply::silent() };
         let Some(id) = message.request_id() else { return Reply::accepted() };
         let method = message.method().unwrap_or_default();
         match &*method {

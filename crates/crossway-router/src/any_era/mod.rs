@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use crossway_era::to_legacy;
-use crossway_proto::{Kind, Message, Revision};
+use crossway_proto::{Kind, Message};
 use crossway_service::{
     Ask, Call, CallError, Closing, Connection, Context, Link, Reason, Reply, Scope, Upstream,
 };
@@ -130,7 +130,7 @@ impl Upstream for AnyEra {
                 };
                 Link::new(SessionConnection(Arc::new(session)))
             }
-            _ => Modern(Arc::clone(&self.0)).connect(scope),
+            Scope::Shared => Modern(Arc::clone(&self.0)).connect(scope),
         }
     }
 }
@@ -207,8 +207,7 @@ impl Session {
     }
 
     fn message(self: &Arc<Self>, message: Message, call: Call) -> Reply {
-        let is_modern = message.meta_version().is_some()
-            || call.context.revision.is_some_and(Revision::is_modern)
+        let is_modern = call.is_modern()
             // A message with neither goes to the era that the client uses.
             || self.legacy.get().is_none() && self.modern.get().is_some() && !message.is_request();
         if is_modern {
@@ -307,8 +306,7 @@ async fn answer_early(link: &Link, request: &Message, context: &Context) {
         true => to_legacy::pong(request),
         false => to_legacy::refuse(request),
     };
-    let mut telling = link.call(Call::message(answer, context.clone()));
-    while telling.next().await.is_some() {}
+    link.call(Call::message(answer, context.clone())).drain().await;
 }
 
 /// Whether a failure shows that an upstream knows no `initialize`: it has ended, or refused it with an HTTP status instead of a JSON-RPC
@@ -330,7 +328,7 @@ impl Connection for SessionConnection {
                 let message = message.clone();
                 self.0.message(message, call)
             }
-            _ => self.0.listen(call),
+            Ask::Listen => self.0.listen(call),
         }
     }
 

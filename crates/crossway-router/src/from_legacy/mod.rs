@@ -35,7 +35,7 @@ impl<U: Upstream> Upstream for FromLegacy<U> {
             Scope::Session | Scope::Pooled => {
                 Link::new(session::Handle::new(Session::new(self.0.connect(Scope::Shared))))
             }
-            _ => self.0.connect(scope),
+            Scope::Shared => self.0.connect(scope),
         }
     }
 }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Weak};
 
 use crossway_era::from_legacy::{self, ClientAction, SPOKEN};
-use crossway_proto::{Kind, Message, RequestId, Revision};
+use crossway_proto::{Kind, Message, RequestId};
 use crossway_service::{Ask, Call, CallError, Closing, Connection, Context, Link, Origin, Reason, Reply};
 use parking_lot::{Mutex, MutexGuard};
 
@@ -193,17 +193,11 @@ impl Handle {
 
 impl Connection for Handle {
     fn call(&self, call: Call) -> Reply {
+        let is_modern = call.is_modern();
         match call.ask {
-            Ask::Message(message) => {
-                let is_modern = message.meta_version().is_some()
-                    || call.context.revision.is_some_and(Revision::is_modern);
-                if is_modern {
-                    return self.0.link.call(Call::message(message, call.context));
-                }
-                self.0.take(message, call.context)
-            }
+            Ask::Message(_) if is_modern => self.0.link.call(call),
+            Ask::Message(message) => self.0.take(message, call.context),
             Ask::Listen => listening::listen(&self.0, call.context),
-            _ => Reply::silent(),
         }
     }
 

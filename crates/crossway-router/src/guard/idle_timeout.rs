@@ -65,7 +65,7 @@ impl Connection for Timed {
                 self.questions.sent(message);
                 return self.link.call(call);
             }
-            _ => return noted(self.link.call(call), &self.questions),
+            Ask::Listen => return noted(self.link.call(call), &self.questions),
         }
         let reply = Some(self.link.call(call));
         let (timer, asked) = (Timer::new(Some(self.idle), None), Asked::new(&self.questions));

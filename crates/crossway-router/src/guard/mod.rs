@@ -136,7 +136,7 @@ impl Connection for GuardedLink {
                 self.line.questions.sent(message);
                 return self.line.link.call(call);
             }
-            _ => return noted(self.line.link.call(call), &self.line.questions),
+            Ask::Listen => return noted(self.line.link.call(call), &self.line.questions),
         }
         Reply::stream(Guarded::new(&self.shared, &self.line, call))
     }

@@ -264,7 +264,7 @@ fn until(total: Option<Duration>, call: &Call) -> Option<(Instant, Duration)> {
 fn name_of(call: &Call) -> Option<(u64, RequestId)> {
     match &call.ask {
         Ask::Message(message) => Some((call.context.origin.as_u64(), message.id()?)),
-        _ => None,
+        Ask::Listen => None,
     }
 }
 

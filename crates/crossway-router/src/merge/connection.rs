@@ -37,7 +37,7 @@ impl service::Connection for Connection {
                 None => self.notify(&message, &call.context),
             },
             // Nothing is said on a modern connection that was not asked for.
-            _ => Reply::silent(),
+            Ask::Listen => Reply::silent(),
         }
     }
 }
@@ -173,8 +173,8 @@ impl Connection {
                 if self.0.access().list_group(&member.name, context) == CallerSet::Nobody {
                     continue;
                 }
-                let mut reply = member.link.call(Call::message(message.clone(), context.clone()));
-                tokio::spawn(async move { while let Some(Ok(_)) = reply.next().await {} });
+                let reply = member.link.call(Call::message(message.clone(), context.clone()));
+                tokio::spawn(reply.drain());
             }
         }
         Reply::accepted()

@@ -14,7 +14,7 @@ mod session;
 use std::fmt;
 use std::sync::Arc;
 
-use crossway_proto::{Kind, Revision};
+use crossway_proto::Kind;
 use crossway_service::{
     Ask, Call, CallError, Closing, Connection, Link, Outcome, Reason, Reply, Scope, Upstream,
 };
@@ -43,7 +43,7 @@ impl Upstream for Reinitialize {
             Scope::Session | Scope::Pooled => {
                 Link::new(Handle(Arc::new(Session::new(Arc::clone(&self.upstream), scope))))
             }
-            _ => self.upstream.connect(scope),
+            Scope::Shared => self.upstream.connect(scope),
         }
     }
 }
@@ -61,9 +61,11 @@ impl Connection for Handle {
         let (link, era) = self.0.link();
         match &call.ask {
             Ask::Message(message) if message.kind() == Kind::Request => {
-                let is_modern = message.meta_version().is_some()
-                    || call.context.revision.is_some_and(Revision::is_modern);
-                if is_modern { link.call(call) } else { self.request(call, &link, era) }
+                if call.is_modern() {
+                    link.call(call)
+                } else {
+                    self.request(call, &link, era)
+                }
             }
             Ask::Message(message) => {
                 if message.is_method("notifications/initialized") {
@@ -71,7 +73,7 @@ impl Connection for Handle {
                 }
                 link.call(call)
             }
-            _ => self.listen(call, &link, era),
+            Ask::Listen => self.listen(call, &link, era),
         }
     }
 

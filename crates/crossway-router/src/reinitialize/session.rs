@@ -201,6 +201,5 @@ async fn ask(link: &Link, context: &Context, method: &str, params: &Bytes) -> Re
 
 async fn tell(link: &Link, context: &Context, message: Result<Message, ParseError>) {
     let Ok(message) = message else { return };
-    let mut telling = link.call(Call::message(message, context.clone()));
-    while telling.next().await.is_some() {}
+    link.call(Call::message(message, context.clone())).drain().await;
 }

@@ -61,10 +61,10 @@ impl Member {
     fn unfollow(self: &Arc<Self>, uri: &str) {
         let mut request = Session::unsubscribe(uri);
         request.set_id(&self.next_id());
-        let (mut reply, member) = (self.send(request), Arc::clone(self));
+        let (reply, member) = (self.send(request), Arc::clone(self));
         member.unfollowing.fetch_add(1, Ordering::AcqRel);
         tokio::spawn(async move {
-            let _ = timeout(OPEN_TIME, async { while let Some(Ok(_)) = reply.next().await {} }).await;
+            let _ = timeout(OPEN_TIME, reply.drain()).await;
             member.unfollowing.fetch_sub(1, Ordering::AcqRel);
         });
     }

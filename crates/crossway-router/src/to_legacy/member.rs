@@ -159,8 +159,7 @@ impl Member {
         let session = Session::opened(&answer).map_err(|error| {
             CallError::not_sent(Reason::Unavailable(ErrorText::private(error.to_string())))
         })?;
-        let mut told = self.send(Session::initialized());
-        while let Some(Ok(_)) = told.next().await {}
+        self.send(Session::initialized()).drain().await;
         tokio::spawn(attend(Arc::downgrade(self), self.link.call(Call::listen(self.context()))));
         Ok(session)
     }
@@ -205,8 +204,7 @@ impl Member {
 
     /// Sends a message that has no answer; returns at once.
     pub(super) fn tell(&self, message: Message) {
-        let mut reply = self.send(message);
-        tokio::spawn(async move { while let Some(Ok(_)) = reply.next().await {} });
+        tokio::spawn(self.send(message).drain());
     }
 
     fn context(&self) -> Context {

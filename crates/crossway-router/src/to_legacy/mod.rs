@@ -43,7 +43,7 @@ use crossway_era::to_legacy::{self, MAY_ASK};
 use crossway_proto::{ErrorCode, ErrorObject, Message, Part, RequestId};
 use crossway_seal::Keyring;
 use crossway_service::{
-    Ask, Call, CallError, Closing, Connection, Context, Link, Outcome, Reason, Reply, Scope, Upstream,
+    Ask, Call, CallError, Connection, Context, Link, Outcome, Reason, Reply, Scope, Upstream,
 };
 
 use crate::{ScopeKey, limits};
@@ -204,6 +204,7 @@ impl Upstream for ToLegacy {
 
 struct BackConnection(Arc<Pool>);
 
+// Its close does nothing: the pool is everybody's.
 impl Connection for BackConnection {
     fn call(&self, call: Call) -> Reply {
         match call.ask {
@@ -220,13 +221,8 @@ impl Connection for BackConnection {
                 }
             },
             // Nothing is said on a modern connection that was not asked for.
-            _ => Reply::silent(),
+            Ask::Listen => Reply::silent(),
         }
-    }
-
-    fn close(&self) -> Closing {
-        // It is everybody's.
-        Box::pin(std::future::ready(()))
     }
 }
 

@@ -108,7 +108,7 @@ impl Session {
     pub(super) fn new(shared: Arc<Shared>, scope: Scope) -> Arc<Self> {
         let call_limit = match scope {
             Scope::Session | Scope::Pooled => shared.limits.session_calls,
-            _ => shared.limits.shared_calls,
+            Scope::Shared => shared.limits.shared_calls,
         };
         Arc::new_cyclic(|session| {
             let (key, is_closed) = shared.ends.enter(session);

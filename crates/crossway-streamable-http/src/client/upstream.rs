@@ -146,7 +146,6 @@ impl Connection for Handle {
             Ask::Message(message) if message.is_request() => self.request(message, &mut context),
             Ask::Message(message) => Ok(self.post(message, &context)),
             Ask::Listen => self.listen(&context),
-            _ => Ok(Reply::accepted()),
         };
         result.unwrap_or_else(Reply::failed)
     }

@@ -253,9 +253,9 @@ impl Exchange {
         let Caller::Stateless(link) = &self.caller else { return false };
         let reason = Reason::InvalidAnswer("servers must not send requests in this revision".into());
         let answer = CallError::not_sent(reason).to_message(request.id().as_ref());
-        let mut handing_on = link.call(Call::message(answer, crossway_service::Context::default()));
+        let handing_on = link.call(Call::message(answer, crossway_service::Context::default()));
         if let Ok(runtime) = tokio::runtime::Handle::try_current() {
-            runtime.spawn(async move { while handing_on.next().await.is_some() {} });
+            runtime.spawn(handing_on.drain());
         }
         true
     }

@@ -183,7 +183,7 @@ impl Connection for Handle {
         match call.ask {
             Ask::Message(message) if message.is_request() => self.0.request(message, &call.context),
             Ask::Message(message) => self.0.notify(message, &call.context),
-            _ => self.0.listen(),
+            Ask::Listen => self.0.listen(),
         }
     }
 }

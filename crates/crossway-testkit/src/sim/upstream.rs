@@ -87,7 +87,7 @@ impl Upstream for SimUpstream {
             Scope::Session | Scope::Pooled => {
                 self.open(scope).map_or_else(|| Link::new(Nobody), |(link, _)| link)
             }
-            _ => Link::new(Shared { upstream: self.clone(), current: Mutex::default() }),
+            Scope::Shared => Link::new(Shared { upstream: self.clone(), current: Mutex::default() }),
         }
     }
 }

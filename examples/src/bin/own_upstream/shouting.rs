@@ -23,7 +23,7 @@ impl Connection for Shouting {
             }
             // Whoever listens hears nothing, for nothing changes.
             Ask::Listen => Reply::silent(),
-            _ => Reply::accepted(),
+            Ask::Message(_) => Reply::accepted(),
         }
     }
 }

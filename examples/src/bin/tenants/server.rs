@@ -34,7 +34,7 @@ impl Connection for Whoami {
                 answer(&message, &token).map_or_else(Reply::accepted, Reply::once)
             }
             Ask::Listen => Reply::silent(),
-            _ => Reply::accepted(),
+            Ask::Message(_) => Reply::accepted(),
         }
     }
 }

@@ -197,10 +197,10 @@ impl Connection for Handle {
     fn call(&self, call: Call) -> Reply {
         match &call.ask {
             Ask::Message(message) if message.is_request() => {
-                let course = Course::of(message, &call.context, self.0.scope);
+                let course = Course::of(&call, self.0.scope);
                 Reply::stream(Watched::new(Arc::clone(&self.0), course, call))
             }
-            _ => self.0.there(false).link.call(call),
+            Ask::Message(_) | Ask::Listen => self.0.there(false).link.call(call),
         }
     }
 

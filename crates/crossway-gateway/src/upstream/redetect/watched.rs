@@ -4,9 +4,9 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll, ready};
 
-use crossway_proto::{ErrorCode, Message, Revision};
+use crossway_proto::{ErrorCode, Message};
 use crossway_router::EraSupport;
-use crossway_service::{Call, CallError, Context, Reason, Reply, Scope};
+use crossway_service::{Call, CallError, Reason, Reply, Scope};
 use futures_core::Stream;
 use futures_util::future::BoxFuture;
 use serde::Deserialize;
@@ -28,14 +28,11 @@ pub(super) enum Course {
 }
 
 impl Course {
-    pub(super) fn of(message: &Message, context: &Context, scope: Scope) -> Self {
-        if message.is_method("initialize") {
+    pub(super) fn of(call: &Call, scope: Scope) -> Self {
+        if call.is_method("initialize") {
             Self::Opening
-        } else if !scope.is_session()
-            || message.meta_version().is_some()
-            || context.revision.is_some_and(Revision::is_modern)
-        {
-            if message.is_method("server/discover") { Self::Discovery } else { Self::Modern }
+        } else if !scope.is_session() || call.is_modern() {
+            if call.is_method("server/discover") { Self::Discovery } else { Self::Modern }
         } else {
             Self::InSession
         }

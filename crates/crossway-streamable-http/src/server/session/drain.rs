@@ -94,7 +94,6 @@ fn refuse(session: &Session, message: &Message) {
     if message.is_request() {
         let error = CallError::not_sent(Reason::Ended("the client has gone away".into()));
         let answer = error.to_message(message.id().as_ref());
-        let mut handing_on = session.link.call(Call::message(answer, session.context()));
-        tokio::spawn(async move { while handing_on.next().await.is_some() {} });
+        tokio::spawn(session.link.call(Call::message(answer, session.context())).drain());
     }
 }

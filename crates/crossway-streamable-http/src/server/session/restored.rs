@@ -165,7 +165,6 @@ impl Handshake {
 
     async fn notify(&self, link: &Link, message: Result<Message, crossway_proto::ParseError>) {
         let Ok(message) = message else { return };
-        let mut handing_on = link.call(Call::message(message, self.context.clone()));
-        while handing_on.next().await.is_some() {}
+        link.call(Call::message(message, self.context.clone())).drain().await;
     }
 }
