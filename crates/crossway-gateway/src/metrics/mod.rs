@@ -89,6 +89,7 @@ struct Inner {
     reload_ok: Series<Gauge>,
     config_pending: Series<Gauge>,
     config_info: Series<Gauge>,
+    build_info: Series<Gauge>,
     audit_places: Series<Gauge>,
     audit_records: Series<Counter>,
     audit_waits: Series<Counter>,
@@ -112,85 +113,52 @@ impl Metrics {
     pub fn new() -> Self {
         let mut registry = Registry::default();
         let to = &mut registry;
-        // Struct fields are evaluated as they stand here: in the table's order.
-        let calls = Series::new(&table::CALLS, to);
-        let call_seconds = Series::new(&table::CALL_SECONDS, to);
-        let calls_in_flight = Series::new(&table::CALLS_IN_FLIGHT, to);
-        let request_bytes = Series::new(&table::REQUEST_BYTES, to);
-        let reply_bytes = Series::new(&table::REPLY_BYTES, to);
-        let request_bytes_in_flight = Series::new(&table::REQUEST_BYTES_IN_FLIGHT, to);
-        let reply_bytes_unsent = Series::new(&table::REPLY_BYTES_UNSENT, to);
-        let quota_refusals = Series::new(&table::QUOTA_REFUSALS, to);
-        let list_reads = Series::new(&table::LIST_READS, to);
-        let denied = Series::new(&table::DENIED, to);
-        let identity_refusals = Series::new(&table::IDENTITY_REFUSALS, to);
-        let jwks_reads = Series::new(&table::JWKS_READS, to);
-        let sessions = Series::new(&table::SESSIONS, to);
-        let upstream_state = Series::new(&table::UPSTREAM_STATE, to);
-        let upstream_instances = Series::new(&table::UPSTREAM_INSTANCES, to);
-        let reloads = Series::new(&table::RELOADS, to);
-        let reloaded_at = Series::new(&table::RELOADED_AT, to);
-        let reload_ok = Series::new(&table::RELOAD_OK, to);
-        let config_pending = Series::<Gauge>::new(&table::CONFIG_PENDING, to);
-        config_pending.with([]).set(0);
-        let config_info = Series::new(&table::CONFIG_INFO, to);
-        Series::<Gauge>::new(&table::BUILD_INFO, to).with([env!("CARGO_PKG_VERSION").into()]).set(1);
-        let audit_places = Series::new(&table::AUDIT_PLACES, to);
-        let audit_records = Series::new(&table::AUDIT_RECORDS, to);
-        let audit_waits = Series::new(&table::AUDIT_WAITS, to);
-        let audit_refusals = Series::new(&table::AUDIT_REFUSALS, to);
-        let tls_reloads = Series::new(&table::TLS_RELOADS, to);
-        let tls_failed = Series::new(&table::TLS_FAILED, to);
-        let otlp_dropped = Series::new(&table::OTLP_DROPPED, to);
-        let log_dropped = Series::new(&table::LOG_DROPPED, to);
-        let process_cpu = Series::new(&table::PROCESS_CPU, to);
-        let process_resident = Series::new(&table::PROCESS_RESIDENT, to);
-        let process_virtual = Series::new(&table::PROCESS_VIRTUAL, to);
-        let process_fds = Series::new(&table::PROCESS_FDS, to);
-        let process_max_fds = Series::new(&table::PROCESS_MAX_FDS, to);
-        let process_start = Series::new(&table::PROCESS_START, to);
-        let process_threads = Series::new(&table::PROCESS_THREADS, to);
-        Self(Arc::new(Inner {
-            registry,
+        // The fields are evaluated in the order that they are written in here, which is the table's.
+        let inner = Inner {
+            calls: Series::new(&table::CALLS, to),
+            call_seconds: Series::new(&table::CALL_SECONDS, to),
+            calls_in_flight: Series::new(&table::CALLS_IN_FLIGHT, to),
+            request_bytes: Series::new(&table::REQUEST_BYTES, to),
+            reply_bytes: Series::new(&table::REPLY_BYTES, to),
+            request_bytes_in_flight: Series::new(&table::REQUEST_BYTES_IN_FLIGHT, to),
+            reply_bytes_unsent: Series::new(&table::REPLY_BYTES_UNSENT, to),
+            quota_refusals: Series::new(&table::QUOTA_REFUSALS, to),
+            list_reads: Series::new(&table::LIST_READS, to),
+            denied: Series::new(&table::DENIED, to),
+            identity_refusals: Series::new(&table::IDENTITY_REFUSALS, to),
+            jwks_reads: Series::new(&table::JWKS_READS, to),
+            sessions: Series::new(&table::SESSIONS, to),
+            upstream_state: Series::new(&table::UPSTREAM_STATE, to),
+            upstream_instances: Series::new(&table::UPSTREAM_INSTANCES, to),
+            reloads: Series::new(&table::RELOADS, to),
+            reloaded_at: Series::new(&table::RELOADED_AT, to),
+            reload_ok: Series::new(&table::RELOAD_OK, to),
+            config_pending: Series::new(&table::CONFIG_PENDING, to),
+            config_info: Series::new(&table::CONFIG_INFO, to),
+            build_info: Series::new(&table::BUILD_INFO, to),
+            audit_places: Series::new(&table::AUDIT_PLACES, to),
+            audit_records: Series::new(&table::AUDIT_RECORDS, to),
+            audit_waits: Series::new(&table::AUDIT_WAITS, to),
+            audit_refusals: Series::new(&table::AUDIT_REFUSALS, to),
+            tls_reloads: Series::new(&table::TLS_RELOADS, to),
+            tls_failed: Series::new(&table::TLS_FAILED, to),
+            otlp_dropped: Series::new(&table::OTLP_DROPPED, to),
+            log_dropped: Series::new(&table::LOG_DROPPED, to),
+            process_cpu: Series::new(&table::PROCESS_CPU, to),
+            process_resident: Series::new(&table::PROCESS_RESIDENT, to),
+            process_virtual: Series::new(&table::PROCESS_VIRTUAL, to),
+            process_fds: Series::new(&table::PROCESS_FDS, to),
+            process_max_fds: Series::new(&table::PROCESS_MAX_FDS, to),
+            process_start: Series::new(&table::PROCESS_START, to),
+            process_threads: Series::new(&table::PROCESS_THREADS, to),
             tenants: RwLock::default(),
             numbers: AtomicUsize::new(0),
             scraping: Mutex::new(()),
-            calls,
-            call_seconds,
-            calls_in_flight,
-            request_bytes,
-            reply_bytes,
-            request_bytes_in_flight,
-            reply_bytes_unsent,
-            quota_refusals,
-            list_reads,
-            denied,
-            identity_refusals,
-            jwks_reads,
-            sessions,
-            upstream_state,
-            upstream_instances,
-            reloads,
-            reloaded_at,
-            reload_ok,
-            config_pending,
-            config_info,
-            audit_places,
-            audit_records,
-            audit_waits,
-            audit_refusals,
-            tls_reloads,
-            tls_failed,
-            otlp_dropped,
-            log_dropped,
-            process_cpu,
-            process_resident,
-            process_virtual,
-            process_fds,
-            process_max_fds,
-            process_start,
-            process_threads,
-        }))
+            registry,
+        };
+        inner.config_pending.with([]).set(0);
+        inner.build_info.with([env!("CARGO_PKG_VERSION").into()]).set(1);
+        Self(Arc::new(inner))
     }
 
     /// Returns the meter of a tenant, which has to be named by the configuration.
