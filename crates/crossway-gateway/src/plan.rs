@@ -199,6 +199,23 @@ pub enum BridgePlan {
 /// When they name no server, or can't be combined.
 pub fn bridge(args: BridgeArgs) -> Result<(BridgePlan, ListenPlan), PlanError> {
     let listen = listen(&args.listen)?;
+    check_places(&args)?;
+    if let [program, rest @ ..] = &args.command[..] {
+        let command = command_plan(program, rest, &args)?;
+        return Ok((BridgePlan::One(UpstreamPlan::Command(command)), listen));
+    }
+    if let ([url], None) = (&args.upstreams[..], &args.config)
+        && split_name(url).is_none()
+    {
+        return Ok((BridgePlan::One(UpstreamPlan::Url(url_plan(url, &args.url)?)), listen));
+    }
+    let servers = servers(&args)?;
+    let keyring = args.session_key.map(|path| keyring(&path)).transpose()?;
+    Ok((BridgePlan::Many { file: args.config, servers, keyring }, listen))
+}
+
+/// Checks that no flag is given without what it is for.
+fn check_places(args: &BridgeArgs) -> Result<(), PlanError> {
     let out_of_place = |flag, of, instead| Err(PlanError::OutOfPlace { flag, of, instead });
     let has_urls = !args.upstreams.is_empty();
     if args.command.is_empty() && !args.env.is_empty() {
@@ -229,34 +246,34 @@ pub fn bridge(args: BridgeArgs) -> Result<(BridgePlan, ListenPlan), PlanError> {
     if is_one && args.session_key.is_some() {
         return Err(PlanError::KeyOfOne);
     }
-    let mut command = args.command.into_iter().map(OsString::from);
-    if let Some(program) = command.next() {
-        if has_urls || args.config.is_some() {
-            return Err(PlanError::CommandAmongMany);
-        }
-        if let Some(url) = program.to_str().filter(|program| http_url(program).is_ok()) {
-            return Err(PlanError::UrlAsCommand(url.to_owned()));
-        }
-        let env = args.env.into_iter().map(|(name, value)| {
-            let value = value.map(OsString::from).or_else(|| std::env::var_os(&name));
-            value.map(|value| (OsString::from(&name), value)).ok_or(PlanError::NotSet(name))
-        });
-        let plan = CommandPlan {
-            program,
-            args: command.collect(),
-            env: env.collect::<Result<_, _>>()?,
-            cwd: args.cwd,
-            is_hidden: false,
-            tenant: None,
-        };
-        return Ok((BridgePlan::One(UpstreamPlan::Command(plan)), listen));
+    Ok(())
+}
+
+/// The command behind `--`, which has to be the only server.
+fn command_plan(program: &str, rest: &[String], args: &BridgeArgs) -> Result<CommandPlan, PlanError> {
+    if !args.upstreams.is_empty() || args.config.is_some() {
+        return Err(PlanError::CommandAmongMany);
     }
-    if let ([url], None) = (&args.upstreams[..], &args.config)
-        && split_name(url).is_none()
-    {
-        return Ok((BridgePlan::One(UpstreamPlan::Url(url_plan(url, &args.url)?)), listen));
+    if http_url(program).is_ok() {
+        return Err(PlanError::UrlAsCommand(program.to_owned()));
     }
-    if !has_urls && args.config.is_none() {
+    let env = args.env.iter().map(|(name, value)| {
+        let value = value.as_ref().map(OsString::from).or_else(|| std::env::var_os(name));
+        value.map(|value| (name.into(), value)).ok_or_else(|| PlanError::NotSet(name.clone()))
+    });
+    Ok(CommandPlan {
+        program: program.into(),
+        args: rest.iter().map(OsString::from).collect(),
+        env: env.collect::<Result<_, _>>()?,
+        cwd: args.cwd.clone(),
+        is_hidden: false,
+        tenant: None,
+    })
+}
+
+/// The named servers of the command line.
+fn servers(args: &BridgeArgs) -> Result<Vec<Server>, PlanError> {
+    if args.upstreams.is_empty() && args.config.is_none() {
         return Err(PlanError::NoUpstream);
     }
     let mut servers: Vec<Server> = Vec::new();
@@ -270,8 +287,7 @@ pub fn bridge(args: BridgeArgs) -> Result<(BridgePlan, ListenPlan), PlanError> {
         let upstream = UpstreamPlan::Url(url_plan(url, &args.url)?);
         servers.push(Server { name: name.to_owned(), upstream, disabled_tools: BTreeSet::new() });
     }
-    let keyring = args.session_key.map(|path| keyring(&path)).transpose()?;
-    Ok((BridgePlan::Many { file: args.config, servers, keyring }, listen))
+    Ok(servers)
 }
 
 /// Reads a ring of keys from a file.

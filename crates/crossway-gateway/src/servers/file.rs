@@ -183,12 +183,16 @@ impl Entry {
 
     /// Converts the entry to a plan; `lookup` returns a variable's value.
     pub(crate) fn upstream(
-        self,
+        &self,
         name: &str,
         lookup: &impl Fn(&str) -> Option<String>,
     ) -> Result<UpstreamPlan, Problem> {
         let transport = self.transport(name)?;
-        match (self.command, self.url.or(self.http_url)) {
+        let mismatch = |needs| match self.kind.clone() {
+            Some(kind) => Err(Problem::Mismatch { name: name.to_owned(), kind, needs }),
+            None => Ok(()),
+        };
+        match (&self.command, self.url.as_ref().or(self.http_url.as_ref())) {
             (Some(_), Some(_)) => Err(Problem::Both(name.to_owned())),
             (None, None) => {
                 let near = self.rest.keys().find_map(|member| {
@@ -198,54 +202,69 @@ impl Entry {
                 Err(Problem::Nothing { name: name.to_owned(), near })
             }
             (Some(command), None) => {
-                if let Some(kind) = self.kind.filter(|_| transport.is_some()) {
-                    return Err(Problem::Mismatch { name: name.to_owned(), kind, needs: "url" });
+                if transport.is_some() {
+                    mismatch("url")?;
                 }
-                let expanded = |member, text: &str| {
-                    expand(text, lookup).map(OsString::from).map_err(|error| Problem::Variable {
-                        name: name.to_owned(),
-                        member,
-                        error,
-                    })
-                };
-                Ok(UpstreamPlan::Command(CommandPlan {
-                    program: expanded("command", &command)?,
-                    args: self.args.iter().map(|arg| expanded("args", arg)).collect::<Result<_, _>>()?,
-                    env: self
-                        .env
-                        .iter()
-                        .map(|(name, value)| Ok((OsString::from(name), expanded("env", value)?)))
-                        .collect::<Result<_, _>>()?,
-                    is_hidden: command.contains("${"),
-                    tenant: None,
-                    cwd: self.cwd.map(|cwd| expanded("cwd", &cwd).map(PathBuf::from)).transpose()?,
-                }))
+                self.command_plan(name, command, lookup).map(UpstreamPlan::Command)
             }
             (None, Some(url)) => {
-                if let Some(kind) = self.kind.filter(|_| transport.is_none()) {
-                    return Err(Problem::Mismatch { name: name.to_owned(), kind, needs: "command" });
+                if transport.is_none() {
+                    mismatch("command")?;
                 }
-                let url = expand(&url, lookup).map_err(|error| Problem::Variable {
-                    name: name.to_owned(),
-                    member: "url",
-                    error,
-                })?;
-                let bad = |reason| Problem::BadUrl { name: name.to_owned(), reason };
-                let url = http_url(&url).map_err(bad)?;
-                let headers = self.headers.iter().map(|(header, value)| {
-                    HeaderArg::new(header, value)
-                        .and_then(|header| header.resolve(lookup))
-                        .map_err(|error| Problem::Header { name: name.to_owned(), error })
-                });
-                Ok(UpstreamPlan::Url(UrlPlan {
-                    url,
-                    transport: transport.flatten(),
-                    headers: headers.collect::<Result<_, _>>()?,
-                    proxies: Proxies::from_variables(lookup).map_err(Problem::Proxy)?,
-                    keeps_ids: true,
-                }))
+                self.url_plan(name, url, transport.flatten(), lookup).map(UpstreamPlan::Url)
             }
         }
+    }
+
+    fn command_plan(
+        &self,
+        name: &str,
+        command: &str,
+        lookup: &impl Fn(&str) -> Option<String>,
+    ) -> Result<CommandPlan, Problem> {
+        let expanded = |member, text: &str| {
+            expand(text, lookup).map(OsString::from).map_err(|error| Problem::Variable {
+                name: name.to_owned(),
+                member,
+                error,
+            })
+        };
+        let env = self.env.iter().map(|(name, value)| Ok((name.into(), expanded("env", value)?)));
+        Ok(CommandPlan {
+            program: expanded("command", command)?,
+            args: self.args.iter().map(|arg| expanded("args", arg)).collect::<Result<_, _>>()?,
+            env: env.collect::<Result<_, _>>()?,
+            is_hidden: command.contains("${"),
+            tenant: None,
+            cwd: self.cwd.as_ref().map(|cwd| expanded("cwd", cwd).map(PathBuf::from)).transpose()?,
+        })
+    }
+
+    fn url_plan(
+        &self,
+        name: &str,
+        url: &str,
+        transport: Option<TransportArg>,
+        lookup: &impl Fn(&str) -> Option<String>,
+    ) -> Result<UrlPlan, Problem> {
+        let url = expand(url, lookup).map_err(|error| Problem::Variable {
+            name: name.to_owned(),
+            member: "url",
+            error,
+        })?;
+        let url = http_url(&url).map_err(|reason| Problem::BadUrl { name: name.to_owned(), reason })?;
+        let headers = self.headers.iter().map(|(header, value)| {
+            HeaderArg::new(header, value)
+                .and_then(|header| header.resolve(lookup))
+                .map_err(|error| Problem::Header { name: name.to_owned(), error })
+        });
+        Ok(UrlPlan {
+            url,
+            transport,
+            headers: headers.collect::<Result<_, _>>()?,
+            proxies: Proxies::from_variables(lookup).map_err(Problem::Proxy)?,
+            keeps_ids: true,
+        })
     }
 
     /// Returns `None` for a command, and `Some` for a URL, with the transport if the type specifies it.

@@ -181,36 +181,63 @@ fn openapi(
             Err(problem) => error(findings, with(at, "server"), problem),
         }
     }
-    let document = with(at, "document");
     let said = format!(
         "{:?} {:?} {:?} {} {} {filled:?}",
         file.server, file.include, file.exclude, file.deprecated, file.output_schemas
     );
     if is_fetched(file) {
-        let fetched = http_url(&file.document).and_then(|url| {
-            let refresh = file.refresh.map_or(limits::DOCUMENT_REFRESH, |refresh| refresh.0);
-            if !refresh.is_zero() && refresh < limits::DOCUMENT_REFRESH_LEAST {
-                error(findings, with(at, "refresh"), ApiProblem::TooOften(limits::DOCUMENT_REFRESH_LEAST));
-            }
-            let fetched = Fetched::new(url, options, said, attached.clone(), filled, refresh);
-            fetched.map_err(|_| ApiProblem::Url("it is not one".into()))
-        });
-        return match fetched {
-            Ok(fetched) => Some(ApiKind::Fetched(Arc::new(fetched))),
-            Err(problem) => {
-                error(findings, document, problem);
-                None
-            }
-        };
+        fetched(at, file, options, said, attached, filled, findings)
+    } else {
+        read(at, file, &options, &said, &filled, context, findings)
     }
+}
+
+/// An API whose document is at a URL. `said` is what the config says of it, to tell versions apart.
+fn fetched(
+    at: &[Step],
+    file: &OpenApiFile,
+    options: ApiOptions,
+    said: String,
+    attached: &Attached,
+    filled: Filled,
+    findings: &mut Findings,
+) -> Option<ApiKind> {
+    let fetched = http_url(&file.document).and_then(|url| {
+        let refresh = file.refresh.map_or(limits::DOCUMENT_REFRESH, |refresh| refresh.0);
+        if !refresh.is_zero() && refresh < limits::DOCUMENT_REFRESH_LEAST {
+            error(findings, with(at, "refresh"), ApiProblem::TooOften(limits::DOCUMENT_REFRESH_LEAST));
+        }
+        let fetched = Fetched::new(url, options, said, attached.clone(), filled, refresh);
+        fetched.map_err(|_| ApiProblem::Url("it is not one".into()))
+    });
+    match fetched {
+        Ok(fetched) => Some(ApiKind::Fetched(Arc::new(fetched))),
+        Err(problem) => {
+            error(findings, with(at, "document"), problem);
+            None
+        }
+    }
+}
+
+/// An API whose document is a file.
+fn read(
+    at: &[Step],
+    file: &OpenApiFile,
+    options: &ApiOptions,
+    said: &str,
+    filled: &Filled,
+    context: &Context<'_>,
+    findings: &mut Findings,
+) -> Option<ApiKind> {
     if file.refresh.is_some() {
         error(findings, with(at, "refresh"), ApiProblem::RefreshOfFile);
     }
+    let document = with(at, "document");
     let path = context.folder.join(&file.document);
     let read = context.read(&path, rest::limits::DOCUMENT_BYTES as u64 + 1);
     let read = read.map_err(|reason| ApiProblem::Unreadable { file: path, reason }).and_then(|text| {
         let document = Document::parse(&text).map_err(ApiProblem::Document)?;
-        let api = Api::new(&document, &options).map_err(ApiProblem::Api)?;
+        let api = Api::new(&document, options).map_err(ApiProblem::Api)?;
         Ok((api, hex(digest(&SHA256, &text).as_ref())))
     });
     match read {

@@ -153,7 +153,22 @@ pub(super) fn check(
         let problem = UpstreamProblem::TooMany { found, limit: limits::UPSTREAMS };
         findings.error(steps!["upstreams"], problem);
     }
-    let mut specs: Vec<UpstreamSpec> = Vec::new();
+    let mut specs = upstreams(file, root, context, proxies, findings);
+    specs.extend(mcp_servers(file, root, context, findings));
+    prefixes(file, &specs, findings);
+    super::credentials::check(file, &specs, findings);
+    specs
+}
+
+/// The usable upstreams of `upstreams`.
+fn upstreams(
+    file: &ConfigFile,
+    root: &Node<'_>,
+    context: &Context<'_>,
+    proxies: &Proxies,
+    findings: &mut Findings,
+) -> Vec<UpstreamSpec> {
+    let mut specs = Vec::new();
     for (name, upstream) in &file.upstreams {
         let at = steps!["upstreams", name];
         if !is_name(name) {
@@ -173,6 +188,17 @@ pub(super) fn check(
             specs.push(spec(name, plan, upstream));
         }
     }
+    specs
+}
+
+/// The usable upstreams of `mcpServers`.
+fn mcp_servers(
+    file: &ConfigFile,
+    root: &Node<'_>,
+    context: &Context<'_>,
+    findings: &mut Findings,
+) -> Vec<UpstreamSpec> {
+    let mut specs = Vec::new();
     for (name, entry) in &file.mcp_servers {
         let at = steps!["mcpServers", name];
         if file.upstreams.contains_key(name) {
@@ -187,7 +213,7 @@ pub(super) fn check(
             continue;
         }
         literals(&at, root, findings);
-        match entry.clone().upstream(name, &context.lookup) {
+        match entry.upstream(name, &context.lookup) {
             Ok(mut plan) => {
                 if let UpstreamPlan::Command(command) = &mut plan {
                     command.cwd = command.cwd.take().map(|cwd| folder(&at, &cwd, context, findings));
@@ -198,8 +224,6 @@ pub(super) fn check(
             Err(problem) => findings.error(at, UpstreamProblem::Server(problem)),
         }
     }
-    prefixes(file, &specs, findings);
-    super::credentials::check(file, &specs, findings);
     specs
 }
 
