@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::results::Level;
 use super::url_elicitation::visits;
-use super::{ClientFeatures, MAY_ASK, identity, pong, refuse, results};
+use super::{ClientFeatures, identity, may_ask, pong, refuse, results};
 use crate::content;
 use crate::limits::QUESTIONS;
 use crate::messages::{answer, error_of, is_change};
@@ -141,11 +141,7 @@ impl Call {
     /// Whether the server may send the client requests in the course of this call.
     #[must_use]
     pub fn may_ask(&self) -> bool {
-        !self.asks.is_empty() && self.is_asking_method()
-    }
-
-    fn is_asking_method(&self) -> bool {
-        MAY_ASK.contains(&self.request.method().unwrap_or_default().as_ref())
+        !self.asks.is_empty() && may_ask(&self.request)
     }
 
     /// Handles a message that came in the course of the call.
@@ -161,7 +157,7 @@ impl Call {
                 Step::Done(message)
             }
             Kind::Error => {
-                let visits = visits(&message).filter(|_| self.is_asking_method());
+                let visits = visits(&message).filter(|_| may_ask(&self.request));
                 if let Some(visits) = visits {
                     return self.ask_anew(visits);
                 }

@@ -40,8 +40,21 @@ use crate::keys;
 use crate::limits;
 use crate::messages::{answer, empty};
 
-/// The methods in whose course a server may send requests (2026-07-28, basic/patterns/mrtr, Supported Requests).
-pub const MAY_ASK: [&str; 3] = ["tools/call", "prompts/get", "resources/read"];
+/// Whether the server may send requests in the course of this one, or answer it with questions (2026-07-28, basic/patterns/mrtr, Supported
+/// Requests).
+#[must_use]
+#[inline]
+pub fn may_ask(request: &Message) -> bool {
+    ["tools/call", "prompts/get", "resources/read"].iter().any(|method| request.is_method(method))
+}
+
+/// The answer to a request with a `requestState` that is not valid: "Servers [...] **MUST** reject state that fails verification"
+/// (2026-07-28, basic/patterns/mrtr, Server Requirements). It says the same whatever is wrong with the state.
+#[must_use]
+pub fn state_refused(request: &Message) -> Message {
+    let why = "the requestState is not valid here: it was used, has expired, or is of another request";
+    request.error_response(&ErrorObject::new(ErrorCode::INVALID_PARAMS, why))
+}
 
 /// Methods of legacy revisions that modern ones lack.
 ///

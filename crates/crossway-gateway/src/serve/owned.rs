@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use crossway_proto::{ErrorCode, ErrorObject, Kind, Message, Part};
+use crossway_era::to_legacy::{may_ask, state_refused};
+use crossway_proto::{Kind, Message, Part};
 use crossway_seal::Keyring;
 use crossway_service::{Ask, Call, CallError, Closing, Connection, Link, Reason, Reply};
 use futures_util::StreamExt as _;
@@ -12,9 +13,6 @@ use tower_layer::Layer;
 
 use super::actor::Actor;
 use crate::joined::joined;
-
-/// The requests whose answers belong to one caller, and may be questions (2026-07-28, basic/patterns/mrtr).
-const OWNED: [&str; 3] = ["tools/call", "prompts/get", "resources/read"];
 
 /// Lets only the callers who were asked answer a server's questions.
 ///
@@ -52,14 +50,14 @@ impl Connection for OwnedConnection {
         else {
             return self.link.call(call);
         };
-        if !message.is_request() || !OWNED.iter().any(|method| message.is_method(method)) {
+        if !message.is_request() || !may_ask(message) {
             return self.link.call(call);
         }
         let owner = Owner { keyring: self.keyring.clone(), name: self.name.clone(), actor: actor.clone() };
         match owner.opened(message) {
             Ok(None) => {}
             Ok(Some(opened)) => *message = opened,
-            Err(NotTheirs) => return Reply::once(refused(message)),
+            Err(NotTheirs) => return Reply::once(state_refused(message)),
         }
         let reply = self.link.call(call);
         Reply::stream(reply.map(move |item| item.and_then(|answer| owner.sealed(answer))))
@@ -134,13 +132,6 @@ impl Owner {
             seal.map_err(|_| CallError::answered(Reason::Unavailable("there is no randomness".into())))?;
         Ok(json!(format!("{seal}.{state}")).to_string())
     }
-}
-
-/// "Servers [...] **MUST** reject state that fails verification" (2026-07-28, basic/patterns/mrtr, Server Requirements). The text is that
-/// of a state that was used already.
-fn refused(request: &Message) -> Message {
-    let why = "the requestState is not valid here: it was used, has expired, or is of another request";
-    request.error_response(&ErrorObject::new(ErrorCode::INVALID_PARAMS, why))
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
 use std::task::{self, Poll};
 
-use crossway_era::to_legacy::MAY_ASK;
+use crossway_era::to_legacy::may_ask;
 use crossway_proto::Message;
 use crossway_service::{Call, CallError, Extensions, Reply};
 use futures_core::Stream;
@@ -91,8 +91,7 @@ pub(super) struct Leased {
 impl Leased {
     /// Sends a call to the instance.
     pub(super) fn new(lease: Lease, mut call: Call) -> Self {
-        let may_wait =
-            call.request().is_some_and(|request| MAY_ASK.iter().any(|method| request.is_method(method)));
+        let may_wait = call.request().is_some_and(may_ask);
         let kept = may_wait.then(|| {
             let instance = &lease.instance;
             instance.replied.fetch_add(1, Ordering::AcqRel);

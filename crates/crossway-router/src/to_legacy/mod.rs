@@ -39,8 +39,8 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use crossway_era::to_legacy::{self, MAY_ASK};
-use crossway_proto::{ErrorCode, ErrorObject, Message, Part, RequestId};
+use crossway_era::to_legacy;
+use crossway_proto::{Message, Part, RequestId};
 use crossway_seal::Keyring;
 use crossway_service::{
     Ask, Call, CallError, Connection, Context, Link, Outcome, Reason, Reply, Scope, Upstream,
@@ -238,16 +238,17 @@ impl BackConnection {
         if message.is_method("subscriptions/listen") {
             return listening::listen(pool, id, message, context);
         }
-        let may_ask = MAY_ASK.iter().any(|method| message.is_method(method));
         let state = || message.member(Part::Params, "requestState").filter(|state| *state != b"null");
-        if may_ask && let Some(state) = state() {
+        if to_legacy::may_ask(&message)
+            && let Some(state) = state()
+        {
             let state: String = serde_json::from_slice(state).unwrap_or_default();
             if let Some(reply) = pool.wake(&state, &message, &context) {
                 return reply;
             }
             let owner = pool.owner(&message, &to_legacy::ClientFeatures::of(&message), &context);
             if !pool.has_asked_anew(&state, &message, &owner) {
-                return Reply::once(unknown_state(&message));
+                return Reply::once(to_legacy::state_refused(&message));
             }
             if let Some(refused) = to_legacy::url_elicitation_refused(&message) {
                 return Reply::once(refused);
@@ -255,12 +256,6 @@ impl BackConnection {
         }
         Reply::stream(CallReply::new(pool, id, message, context))
     }
-}
-
-/// "Servers [...] **MUST** reject state that fails verification" (2026-07-28, basic/patterns/mrtr, Server Requirements).
-fn unknown_state(message: &Message) -> Message {
-    let why = "the requestState is not valid here: it was used, has expired, or is of another request";
-    message.error_response(&ErrorObject::new(ErrorCode::INVALID_PARAMS, why))
 }
 
 /// A failure as those may see it whose session is not the one with the server: that theirs has ended would be wrong.

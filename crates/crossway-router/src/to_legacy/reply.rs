@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll, ready};
 
-use crossway_era::to_legacy::{self, Call, ClientFeatures, MAY_ASK, Question, Step};
+use crossway_era::to_legacy::{self, Call, ClientFeatures, Question, Step};
 use crossway_proto::{Message, RequestId};
 use crossway_service::{CallError, Context, Outcome, Reason, Reply};
 use futures_core::Stream;
@@ -125,7 +125,7 @@ impl CallReply {
 
     /// Finds a session. If it is open, the call is sent at once, so that calls keep their order.
     fn begin(&mut self) -> Phase {
-        let may_ask = !self.asks.is_empty() && MAY_ASK.iter().any(|method| self.message.is_method(method));
+        let may_ask = !self.asks.is_empty() && to_legacy::may_ask(&self.message);
         let key = Key { owner: self.owner.clone(), asks: self.asks.clone() };
         let sharer = self.pool.options.sharers.of(&self.context);
         let turn = match may_ask {
