@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::net::SocketAddr;
 
-use crate::faces::encode_name;
+use crossway_openapi::face::encode_segment;
 
 /// Returns the start of all URLs: the scheme and the address.
 #[must_use]
@@ -49,7 +49,7 @@ fn list(named: &[String], base: &str, at: &str) -> String {
     let shown = |name: &String| name.replace(char::is_control, "?");
     let width = named.iter().map(|name| shown(name).chars().count()).max().unwrap_or_default().max(15);
     let lines =
-        named.iter().map(|name| format!("{:width$}  {base}/{}{at}\n", shown(name), encode_name(name)));
+        named.iter().map(|name| format!("{:width$}  {base}/{}{at}\n", shown(name), encode_segment(name)));
     lines.collect()
 }
 

@@ -11,6 +11,7 @@ use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use crossway_http_sse::HttpSse;
+use crossway_openapi::face::encode_segment;
 use crossway_streamable_http::server::StreamableHttp;
 use http::header::{CONTENT_TYPE, LOCATION};
 use http::uri::PathAndQuery;
@@ -244,7 +245,7 @@ impl Faces {
         }
         let mut names: Vec<String> = {
             let named = self.0.named.read();
-            named.keys().map(|name| format!("/{}/mcp", encode_name(name))).collect()
+            named.keys().map(|name| format!("/{}/mcp", encode_segment(name))).collect()
         };
         names.sort_unstable();
         let more = if names.len() > NAMES_TOLD { ", ..." } else { "" };
@@ -307,7 +308,7 @@ pub(crate) fn endpoint(path: &str) -> Option<String> {
     }
     let (segment, length) = first_segment(path)?;
     let face = Face::of(&path[length..])?;
-    Some(format!("/{}{}", encode_name(&decode(segment)?), written(face)))
+    Some(format!("/{}{}", encode_segment(&decode(segment)?), written(face)))
 }
 
 /// Returns a path's first segment, still percent-encoded, and its length with the slash.
@@ -330,15 +331,6 @@ fn cut_path(uri: &mut Uri, length: usize) {
 /// Percent-decodes a path segment (RFC 3986, section 2.1). Returns `None` if the result is not UTF-8.
 fn decode(segment: &str) -> Option<Cow<'_, str>> {
     percent_encoding::percent_decode_str(segment).decode_utf8().ok()
-}
-
-/// Percent-encodes a name for a URL's path.
-#[must_use]
-pub fn encode_name(name: &str) -> String {
-    /// All characters except those that RFC 3986 calls unreserved.
-    const RESERVED: percent_encoding::AsciiSet =
-        percent_encoding::NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
-    percent_encoding::utf8_percent_encode(name, &RESERVED).to_string()
 }
 
 /// Returns a JSON response that comes from no face.
@@ -432,7 +424,7 @@ mod tests {
     #[test]
     fn names_come_back_from_urls_as_they_were() {
         for name in ["github", "my server", "a/b", "..", "ä%2f", "?#"] {
-            let encoded = encode_name(name);
+            let encoded = encode_segment(name);
             assert!(!encoded.contains(['/', '?', '#', ' ']), "{encoded}");
             assert_eq!(decode(&encoded).as_deref(), Some(name));
         }

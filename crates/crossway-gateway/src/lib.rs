@@ -52,7 +52,7 @@ pub use crossway_router::guard::IdleTimeout;
 pub use descriptors::raise_descriptor_limit;
 pub use error::RunError;
 pub use expand::{ExpandError, expand};
-pub use faces::{FaceBody, FaceFuture, Faces, UpstreamFaces, encode_name};
+pub use faces::{FaceBody, FaceFuture, Faces, UpstreamFaces};
 pub use listener::{BoundListener, ServeError};
 pub use log::{
     LogError, LogFilterError, TARGETS as LOG_TARGETS, end as end_log, start as start_log,

@@ -9,14 +9,14 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crossway_openapi::face::{self, Directory, OpenApi};
+use crossway_openapi::face::{self, Directory, OpenApi, encode_segment};
 use crossway_router::guard::GuardOptions;
 use crossway_router::{FromLegacy, Router, RouterOptions, SealedSessions, SharedBy, ToLegacyOptions};
 use crossway_seal::Keyring;
 
 use crate::RunError;
 use crate::face_maker::FaceMaker;
-use crate::faces::{Faces, UpstreamFaces, encode_name};
+use crate::faces::{Faces, UpstreamFaces};
 use crate::limits::COMMAND_SESSIONS;
 use crate::listener::BoundListener;
 use crate::openapi_face::{self, OpenApiFace};
@@ -212,7 +212,7 @@ impl Running {
         });
         let name = member.name();
         only.insert(name, &modern);
-        let face = self.tools.clone().at(&format!("{}/{}", self.tools.path_prefix, encode_name(name)));
+        let face = self.tools.clone().at(&format!("{}/{}", self.tools.path_prefix, encode_segment(name)));
         let face = self.maker.openapi(Arc::new(only.clone()), face.name(name));
         self.retire_tools(self.directory.insert(name, face.clone()));
         if let Some((router, faces)) = &self.mcp {

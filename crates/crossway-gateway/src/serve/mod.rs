@@ -36,7 +36,7 @@ use std::sync::Arc;
 use crossway_layers::audit::AuditLayer;
 use crossway_layers::credentials::{NamedSource, SecretStore};
 use crossway_layers::trace::TraceLayer;
-use crossway_openapi::face::{Directory, NeedsBearer, OpenApi};
+use crossway_openapi::face::{Directory, NeedsBearer, OpenApi, encode_segment};
 use crossway_policy::TenantName;
 use crossway_router::{FromLegacy, Router, RouterOptions, SealedSessions};
 use crossway_seal::Keyring;
@@ -46,7 +46,7 @@ use parking_lot::Mutex;
 use crate::args::{Listen, LogArgs, ServeArgs};
 use crate::config::{self, Loaded, UpstreamSpec};
 use crate::face_maker::FaceMaker;
-use crate::faces::{Faces, encode_name};
+use crate::faces::Faces;
 use crate::listener::ServeError;
 use crate::metrics::Metrics;
 use crate::openapi_face::OpenApiFace;
@@ -297,7 +297,7 @@ impl Gateway {
     /// The OpenAPI face of one upstream. It asks for the list of tools before each call; these requests are not recorded, because no
     /// caller made them.
     fn openapi(&self, served: &Served) -> OpenApi {
-        let config = self.directory.config().at(&encode_name(&served.spec.name));
+        let config = self.directory.config().at(&encode_segment(&served.spec.name));
         let recorded = recorded(&served.alone, self.audit.as_ref(), self.is_traced);
         let upstream = Recorded::new(Arc::new(served.alone.clone().layered(RedactLayer)), recorded);
         self.maker.openapi(Arc::new(upstream), config.name(&served.spec.name))
@@ -319,7 +319,7 @@ impl Gateway {
         for endpoint in endpoints.keys().filter(|endpoint| !self.endpoints.contains(endpoint)) {
             let handles = self.handles(&format!("/{endpoint}/mcp"));
             let faces = self.maker.faces_with(self.face(&self.merged), handles);
-            let openapi = OpenApiFace::Many(self.directory.at(&encode_name(endpoint)));
+            let openapi = OpenApiFace::Many(self.directory.at(&encode_segment(endpoint)));
             self.faces.insert(endpoint, faces.with_openapi(Some(openapi)));
         }
         self.endpoints = endpoints.into_keys().collect();

@@ -58,8 +58,9 @@ pub struct Unlisted;
 /// The body of a response: complete, in one piece.
 pub type Body = http_body_util::Full<bytes::Bytes>;
 
-/// Encodes a name as a segment of a URL's path.
-fn encode_segment(name: &str) -> String {
+/// Percent-encodes a name as a segment of a URL's path (RFC 3986, section 2.1).
+#[must_use]
+pub fn encode_segment(name: &str) -> String {
     /// All characters but those that RFC 3986 calls unreserved.
     const RESERVED: percent_encoding::AsciiSet =
         percent_encoding::NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
