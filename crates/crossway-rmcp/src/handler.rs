@@ -44,7 +44,7 @@ where
 {
     fn connect(&self, scope: Scope) -> Link {
         match scope {
-            Scope::Shared => Link::new(PerRequest(self.clone())),
+            Scope::Shared => Link::new(PerRequestConnection(self.clone())),
             Scope::Session | Scope::Pooled => self.serve(scope),
         }
     }
@@ -75,9 +75,9 @@ where
 }
 
 /// The connection that stateless requests share: nothing but the handler's maker.
-struct PerRequest<F>(HandlerUpstream<F>);
+struct PerRequestConnection<F>(HandlerUpstream<F>);
 
-impl<F, S> Connection for PerRequest<F>
+impl<F, S> Connection for PerRequestConnection<F>
 where
     F: Fn() -> S + Send + Sync + 'static,
     S: ServerHandler,

@@ -449,13 +449,13 @@ impl Instance {
 
 impl Upstream for Scoped {
     fn connect(&self, _: Scope) -> Link {
-        Link::new(Handle(Arc::clone(&self.0)))
+        Link::new(ScopedConnection(Arc::clone(&self.0)))
     }
 }
 
-struct Handle(Arc<Shared>);
+struct ScopedConnection(Arc<Shared>);
 
-impl Connection for Handle {
+impl Connection for ScopedConnection {
     fn call(&self, call: Call) -> Reply {
         let is_standing = call.is_method("subscriptions/listen");
         let lease = match &call.ask {

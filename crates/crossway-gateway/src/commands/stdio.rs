@@ -75,17 +75,17 @@ struct Unreachable(Arc<str>);
 
 impl Upstream for Unreachable {
     fn connect(&self, _: Scope) -> Link {
-        Link::new(Refusing { why: Arc::clone(&self.0), has_told: Arc::default() })
+        Link::new(UnreachableConnection { why: Arc::clone(&self.0), has_told: Arc::default() })
     }
 }
 
 /// A connection that ends with the first request, which it answers by an error.
-struct Refusing {
+struct UnreachableConnection {
     why: Arc<str>,
     has_told: Arc<Notify>,
 }
 
-impl Connection for Refusing {
+impl Connection for UnreachableConnection {
     fn call(&self, call: Call) -> Reply {
         match &call.ask {
             Ask::Message(message) if message.kind() == Kind::Request => {

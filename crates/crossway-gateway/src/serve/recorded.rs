@@ -20,16 +20,16 @@ impl Recorded {
 impl Upstream for Recorded {
     fn connect(&self, scope: Scope) -> Link {
         let (quiet, recorded) = (self.quiet.connect(scope), self.recorded.connect(scope));
-        Link::new(RecordedLink { quiet, recorded })
+        Link::new(RecordedConnection { quiet, recorded })
     }
 }
 
-struct RecordedLink {
+struct RecordedConnection {
     quiet: Link,
     recorded: Link,
 }
 
-impl Connection for RecordedLink {
+impl Connection for RecordedConnection {
     fn call(&self, call: Call) -> Reply {
         let is_recorded = call.is_method("tools/call");
         if is_recorded { self.recorded.call(call) } else { self.quiet.call(call) }

@@ -36,16 +36,16 @@ impl Without {
 
 impl Upstream for Without {
     fn connect(&self, scope: Scope) -> Link {
-        Link::new(WithoutLink { link: self.upstream.connect(scope), tools: Arc::clone(&self.tools) })
+        Link::new(WithoutConnection { link: self.upstream.connect(scope), tools: Arc::clone(&self.tools) })
     }
 }
 
-struct WithoutLink {
+struct WithoutConnection {
     link: Link,
     tools: Arc<BTreeSet<String>>,
 }
 
-impl Connection for WithoutLink {
+impl Connection for WithoutConnection {
     fn call(&self, call: Call) -> Reply {
         let Ask::Message(message) = &call.ask else { return self.link.call(call) };
         if message.is_method("tools/call")

@@ -165,7 +165,7 @@ fn host(url: &Url) -> Result<HeaderValue, OptionsError> {
 impl Upstream for HttpSseUpstream {
     fn connect(&self, scope: Scope) -> Link {
         if !scope.is_session() {
-            return Link::new(Refusing);
+            return Link::new(RefusingConnection);
         }
         let limits = self.shared.limits;
         let mux = Mux::new(Outbox::new(limits), limits.service, scope.into());
@@ -173,7 +173,7 @@ impl Upstream for HttpSseUpstream {
         // Nothing is queued yet, and the client can't have hung up.
         let parked = mux.outlet().park(session);
         debug_assert!(parked.is_none());
-        Link::new(LegacyOnly(mux.link()))
+        Link::new(LegacyOnlyConnection(mux.link()))
     }
 }
 
@@ -188,9 +188,9 @@ impl fmt::Debug for HttpSseUpstream {
 }
 
 /// A session's link, which refuses modern requests: this transport predates them.
-struct LegacyOnly(Link);
+struct LegacyOnlyConnection(Link);
 
-impl Connection for LegacyOnly {
+impl Connection for LegacyOnlyConnection {
     fn call(&self, call: Call) -> Reply {
         match &call.ask {
             Ask::Message(message) if is_modern(message) => refuse(),
@@ -204,9 +204,9 @@ impl Connection for LegacyOnly {
 }
 
 /// The link for requests without a session.
-struct Refusing;
+struct RefusingConnection;
 
-impl Connection for Refusing {
+impl Connection for RefusingConnection {
     fn call(&self, _: Call) -> Reply {
         refuse()
     }

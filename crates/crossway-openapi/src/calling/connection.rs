@@ -44,9 +44,9 @@ pub(crate) struct Description {
 }
 
 /// A connection to a set of tools. It is stateless: calls do not affect each other.
-pub(crate) struct Tools<T>(pub(crate) Arc<T>);
+pub(crate) struct ToolSetConnection<T>(pub(crate) Arc<T>);
 
-impl<T: ToolSet> Connection for Tools<T> {
+impl<T: ToolSet> Connection for ToolSetConnection<T> {
     fn call(&self, call: Call) -> Reply {
         let Call { ask, context } = call;
         let Ask::Message(message) = ask else { return Reply::silent() };
@@ -62,7 +62,7 @@ impl<T: ToolSet> Connection for Tools<T> {
     }
 }
 
-impl<T: ToolSet> Tools<T> {
+impl<T: ToolSet> ToolSetConnection<T> {
     /// The changes to notify a client of, if it has asked for changes of tools.
     fn changes_for(&self, message: &Message) -> Option<watch::Receiver<u64>> {
         #[derive(Deserialize)]

@@ -24,7 +24,7 @@ pub(crate) const USER_AGENT: http::HeaderValue =
 #[cfg(feature = "webhook")]
 pub(crate) use client::Incoming;
 pub(crate) use client::Outgoing;
-pub(crate) use connection::{Called, Description, ToolSet, Tools};
+pub(crate) use connection::{Called, Description, ToolSet, ToolSetConnection};
 pub use credentials::{Attached, BadCredential};
 pub use options::CallOptions;
 pub(crate) use result::ToolResult;

@@ -11,7 +11,8 @@ use super::api::Api;
 use super::current::CurrentApi;
 use super::request::{checked, request};
 use crate::calling::{
-    CallOptions, Called, Description, ToolResult, ToolSet, Tools, is_success, limits, refusal_of, result_of,
+    CallOptions, Called, Description, ToolResult, ToolSet, ToolSetConnection, is_success, limits, refusal_of,
+    result_of,
 };
 
 /// An API as an MCP server of revision 2026-07-28, with one tool for each operation. Clones share it.
@@ -47,7 +48,7 @@ impl RestUpstream {
 
 impl Upstream for RestUpstream {
     fn connect(&self, _: Scope) -> Link {
-        Link::new(Tools(Arc::clone(&self.0)))
+        Link::new(ToolSetConnection(Arc::clone(&self.0)))
     }
 }
 

@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 use super::answer::result;
 use super::{WebhookTool, limits};
 use crate::calling::{
-    self, CallOptions, Called, Description, Outgoing, ToolResult, ToolSet, Tools, USER_AGENT,
+    self, CallOptions, Called, Description, Outgoing, ToolResult, ToolSet, ToolSetConnection, USER_AGENT,
 };
 
 /// The chat that a call belongs to, in the call's extensions: the value of `{session}`.
@@ -70,7 +70,7 @@ impl WebhookUpstream {
 
 impl Upstream for WebhookUpstream {
     fn connect(&self, _: Scope) -> Link {
-        Link::new(Tools(Arc::clone(&self.0)))
+        Link::new(ToolSetConnection(Arc::clone(&self.0)))
     }
 }
 

@@ -141,17 +141,17 @@ struct Modern(Arc<Ways>);
 impl Upstream for Modern {
     fn connect(&self, _: Scope) -> Link {
         let (raw, to_legacy) = (OnceLock::new(), OnceLock::new());
-        Link::new(ModernHandle(Arc::new(ModernConnection { ways: Arc::clone(&self.0), raw, to_legacy })))
+        Link::new(ModernConnection(Arc::new(ModernLinks { ways: Arc::clone(&self.0), raw, to_legacy })))
     }
 }
 
-struct ModernConnection {
+struct ModernLinks {
     ways: Arc<Ways>,
     raw: OnceLock<Link>,
     to_legacy: OnceLock<Link>,
 }
 
-impl ModernConnection {
+impl ModernLinks {
     fn way(&self, is_translated: bool) -> &Link {
         let (link, upstream) = match is_translated {
             true => (&self.to_legacy, &self.ways.to_legacy),
@@ -162,9 +162,9 @@ impl ModernConnection {
 }
 
 /// The connection that modern clients hold.
-struct ModernHandle(Arc<ModernConnection>);
+struct ModernConnection(Arc<ModernLinks>);
 
-impl Connection for ModernHandle {
+impl Connection for ModernConnection {
     fn call(&self, call: Call) -> Reply {
         let ways = &self.0.ways;
         let is_translated = ways.is_translated();

@@ -8,12 +8,12 @@ use crossway_proto::Message;
 use crossway_service::{Call, CallError, Outcome, Reply};
 use futures_core::Stream;
 
-use super::ModernConnection;
+use super::ModernLinks;
 
 /// The reply to such a request: from the path that fitted when it was sent, or, if it was not handled there and the other path fits by
 /// now, from the other path.
 pub(super) struct Rerouted {
-    pub(super) to: Arc<ModernConnection>,
+    pub(super) to: Arc<ModernLinks>,
     /// The call, to be sent again; `None` once its client has received something or it was resent.
     pub(super) call: Option<Call>,
     pub(super) is_translated: bool,

@@ -33,7 +33,7 @@ impl<U: Upstream> Upstream for FromLegacy<U> {
     fn connect(&self, scope: Scope) -> Link {
         match scope {
             Scope::Session | Scope::Pooled => {
-                Link::new(session::Handle::new(Session::new(self.0.connect(Scope::Shared))))
+                Link::new(session::FromLegacyConnection::new(Session::new(self.0.connect(Scope::Shared))))
             }
             Scope::Shared => self.0.connect(scope),
         }

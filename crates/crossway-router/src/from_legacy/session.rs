@@ -183,15 +183,15 @@ impl Session {
 }
 
 /// What links hold: the session ends with the last of them.
-pub(super) struct Handle(Arc<Session>);
+pub(super) struct FromLegacyConnection(Arc<Session>);
 
-impl Handle {
+impl FromLegacyConnection {
     pub(super) fn new(session: Session) -> Self {
         Self(Arc::new(session))
     }
 }
 
-impl Connection for Handle {
+impl Connection for FromLegacyConnection {
     fn call(&self, call: Call) -> Reply {
         let is_modern = call.is_modern();
         match call.ask {
@@ -207,7 +207,7 @@ impl Connection for Handle {
     }
 }
 
-impl Drop for Handle {
+impl Drop for FromLegacyConnection {
     fn drop(&mut self) {
         // Replies that are still read go on; who listens is told that nothing more comes.
         self.0.listeners.want(Hearing::Over);

@@ -35,7 +35,7 @@ impl<U: Upstream> Upstream for IdleTimeout<U> {
     fn connect(&self, scope: Scope) -> Link {
         let link = self.upstream.connect(scope);
         match self.idle {
-            Some(idle) => Link::new(Timed { link, questions: Arc::default(), idle }),
+            Some(idle) => Link::new(IdleTimeoutConnection { link, questions: Arc::default(), idle }),
             None => link,
         }
     }
@@ -47,13 +47,13 @@ impl<U> fmt::Debug for IdleTimeout<U> {
     }
 }
 
-struct Timed {
+struct IdleTimeoutConnection {
     link: Link,
     questions: Arc<Questions>,
     idle: Duration,
 }
 
-impl Connection for Timed {
+impl Connection for IdleTimeoutConnection {
     fn call(&self, call: Call) -> Reply {
         match &call.ask {
             Ask::Message(message) if message.is_request() => {

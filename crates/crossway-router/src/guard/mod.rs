@@ -97,7 +97,7 @@ impl<U: Upstream> Upstream for Guard<U> {
             has_ended: AtomicBool::new(false),
             questions: Arc::default(),
         };
-        Link::new(GuardedLink { line: Arc::new(line), shared: Arc::clone(&self.shared) })
+        Link::new(GuardConnection { line: Arc::new(line), shared: Arc::clone(&self.shared) })
     }
 }
 
@@ -118,12 +118,12 @@ struct Line {
     questions: Arc<Questions>,
 }
 
-struct GuardedLink {
+struct GuardConnection {
     line: Arc<Line>,
     shared: Arc<Shared>,
 }
 
-impl Connection for GuardedLink {
+impl Connection for GuardConnection {
     fn call(&self, call: Call) -> Reply {
         match &call.ask {
             Ask::Message(message) if message.is_request() => {
@@ -146,7 +146,7 @@ impl Connection for GuardedLink {
     }
 }
 
-impl GuardedLink {
+impl GuardConnection {
     /// Cancels a waiting call that the upstream has not seen, or is not to see again.
     fn cancels_one_that_waits(&self, message: &Message, call: &Call) -> bool {
         message.kind() == Kind::Notification

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crossway_era::keys;
 use crossway_proto::{ErrorCode, ErrorObject, Kind, Message, Outcome, Part, RequestId};
-use crossway_service::{self as service, Ask, Call, CallError, Context, ErrorText, Reason, Reply};
+use crossway_service::{Ask, Call, CallError, Connection, Context, ErrorText, Reason, Reply};
 use futures_util::StreamExt;
 use serde_json::value::RawValue;
 
@@ -21,15 +21,15 @@ use crate::list_cache::{Entry, Failure, ListCache, ListKind, Listed};
 /// The capability of clients that have extensions.
 const EXTENSIONS: &str = "extensions";
 
-pub(super) struct Connection(Router);
+pub(super) struct RouterConnection(Router);
 
-impl Connection {
+impl RouterConnection {
     pub(super) fn new(router: Router) -> Self {
         Self(router)
     }
 }
 
-impl service::Connection for Connection {
+impl Connection for RouterConnection {
     fn call(&self, call: Call) -> Reply {
         match call.ask {
             Ask::Message(message) => match message.request_id() {
@@ -42,7 +42,7 @@ impl service::Connection for Connection {
     }
 }
 
-impl Connection {
+impl RouterConnection {
     fn request(&self, id: RequestId, message: Message, context: Context) -> Reply {
         let router = &self.0;
         match message.method().as_deref() {

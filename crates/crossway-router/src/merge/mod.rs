@@ -43,6 +43,7 @@ use foldhash::{HashMap, HashSet};
 use parking_lot::{Mutex, RwLock};
 use tokio::sync::broadcast;
 
+use connection::RouterConnection;
 pub use lists::Clash;
 pub use naming::{Naming, Prefixed, Unprefixed};
 
@@ -279,7 +280,7 @@ impl Router {
 
 impl Upstream for Router {
     fn connect(&self, _: Scope) -> Link {
-        Link::new(connection::Connection::new(self.clone()))
+        Link::new(RouterConnection::new(self.clone()))
     }
 }
 

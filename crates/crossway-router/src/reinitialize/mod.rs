@@ -41,7 +41,7 @@ impl Upstream for Reinitialize {
     fn connect(&self, scope: Scope) -> Link {
         match scope {
             Scope::Session | Scope::Pooled => {
-                Link::new(Handle(Arc::new(Session::new(Arc::clone(&self.upstream), scope))))
+                Link::new(ReinitializeConnection(Arc::new(Session::new(Arc::clone(&self.upstream), scope))))
             }
             Scope::Shared => self.upstream.connect(scope),
         }
@@ -54,9 +54,9 @@ impl fmt::Debug for Reinitialize {
     }
 }
 
-struct Handle(Arc<Session>);
+struct ReinitializeConnection(Arc<Session>);
 
-impl Connection for Handle {
+impl Connection for ReinitializeConnection {
     fn call(&self, call: Call) -> Reply {
         let (link, era) = self.0.link();
         match &call.ask {
@@ -92,7 +92,7 @@ struct Course {
     was_renewed: bool,
 }
 
-impl Handle {
+impl ReinitializeConnection {
     fn course(&self, call: Call, link: &Link, era: u64) -> Course {
         let reply = link.call(call.clone());
         Course { session: Arc::clone(&self.0), call, reply, era, was_renewed: false }

@@ -198,14 +198,14 @@ impl ToLegacy {
 
 impl Upstream for ToLegacy {
     fn connect(&self, _: Scope) -> Link {
-        Link::new(BackConnection(Arc::clone(&self.0)))
+        Link::new(ToLegacyConnection(Arc::clone(&self.0)))
     }
 }
 
-struct BackConnection(Arc<Pool>);
+struct ToLegacyConnection(Arc<Pool>);
 
 // Its close does nothing: the pool is everybody's.
-impl Connection for BackConnection {
+impl Connection for ToLegacyConnection {
     fn call(&self, call: Call) -> Reply {
         match call.ask {
             Ask::Message(message) => match message.request_id() {
@@ -226,7 +226,7 @@ impl Connection for BackConnection {
     }
 }
 
-impl BackConnection {
+impl ToLegacyConnection {
     fn request(&self, id: RequestId, message: Message, context: Context) -> Reply {
         let pool = Arc::clone(&self.0);
         if let Err(refused) = to_legacy::check(&message) {

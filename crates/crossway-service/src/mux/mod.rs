@@ -102,7 +102,7 @@ impl<O: Outlet> Mux<O> {
     /// The connection as a link. When the last clone of it is gone, the outlet is told to
     /// [hang up](Outlet::hang_up).
     pub fn link(&self) -> Link {
-        Link::new(Handle(self.clone()))
+        Link::new(MuxConnection(self.clone()))
     }
 
     /// The outlet.
@@ -353,9 +353,9 @@ impl<O> std::fmt::Debug for Mux<O> {
 }
 
 /// The connection that links hold: it ends with the last of them, although the transport still has the mux.
-struct Handle<O: Outlet>(Mux<O>);
+struct MuxConnection<O: Outlet>(Mux<O>);
 
-impl<O: Outlet> Connection for Handle<O> {
+impl<O: Outlet> Connection for MuxConnection<O> {
     fn call(&self, call: Call) -> Reply {
         match call.ask {
             Ask::Message(message) if message.is_request() => self.0.request(message, call.context),
@@ -369,7 +369,7 @@ impl<O: Outlet> Connection for Handle<O> {
     }
 }
 
-impl<O: Outlet> Drop for Handle<O> {
+impl<O: Outlet> Drop for MuxConnection<O> {
     fn drop(&mut self) {
         self.0.outlet().hang_up();
     }

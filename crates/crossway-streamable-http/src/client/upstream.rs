@@ -118,7 +118,7 @@ impl StreamableHttpUpstream {
 
 impl Upstream for StreamableHttpUpstream {
     fn connect(&self, scope: Scope) -> Link {
-        Link::new(Handle(Session::new(Arc::clone(&self.0), scope)))
+        Link::new(SessionConnection(Session::new(Arc::clone(&self.0), scope)))
     }
 }
 
@@ -137,9 +137,9 @@ impl Shared {
 }
 
 /// The connection behind a link.
-struct Handle(Arc<Session>);
+struct SessionConnection(Arc<Session>);
 
-impl Connection for Handle {
+impl Connection for SessionConnection {
     fn call(&self, call: Call) -> Reply {
         let Call { ask, mut context } = call;
         let result = match ask {
@@ -165,7 +165,7 @@ impl Connection for Handle {
     }
 }
 
-impl Handle {
+impl SessionConnection {
     fn request(&self, mut request: Message, context: &mut Context) -> Result<Reply, CallError> {
         let shared = &self.0.shared;
         let manner = manner(&request, context);
@@ -239,7 +239,7 @@ impl Drop for ToTheEnd {
     }
 }
 
-impl Drop for Handle {
+impl Drop for SessionConnection {
     fn drop(&mut self) {
         self.0.abandon();
     }

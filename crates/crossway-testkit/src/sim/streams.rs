@@ -21,7 +21,7 @@ pub(super) fn connect(weather: &Weather, cut: &Cut, is_session: bool) -> (Link, 
     let (weather, cut) = (weather.clone(), cut.clone());
     let end = ServerEnd { incoming, cut: cut.clone() };
     let streams = Streams { weather, cut, to_server, is_session, calls: Mutex::default() };
-    (Link::new(Handle(Arc::new(streams))), end)
+    (Link::new(StreamsConnection(Arc::new(streams))), end)
 }
 
 struct Streams {
@@ -176,9 +176,9 @@ impl Drop for Exchange {
     }
 }
 
-struct Handle(Arc<Streams>);
+struct StreamsConnection(Arc<Streams>);
 
-impl Connection for Handle {
+impl Connection for StreamsConnection {
     fn call(&self, call: Call) -> Reply {
         match call.ask {
             Ask::Message(message) if message.is_request() => self.0.request(message, &call.context),
@@ -188,7 +188,7 @@ impl Connection for Handle {
     }
 }
 
-impl Drop for Handle {
+impl Drop for StreamsConnection {
     fn drop(&mut self) {
         if self.0.is_session {
             self.0.cut.cut();

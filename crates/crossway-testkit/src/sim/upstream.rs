@@ -87,7 +87,9 @@ impl Upstream for SimUpstream {
             Scope::Session | Scope::Pooled => {
                 self.open(scope).map_or_else(|| Link::new(Nobody), |(link, _)| link)
             }
-            Scope::Shared => Link::new(Shared { upstream: self.clone(), current: Mutex::default() }),
+            Scope::Shared => {
+                Link::new(StatelessConnection { upstream: self.clone(), current: Mutex::default() })
+            }
         }
     }
 }
@@ -99,12 +101,12 @@ impl fmt::Debug for SimUpstream {
 }
 
 /// The connection of stateless requests, reopened when it has ended.
-struct Shared {
+struct StatelessConnection {
     upstream: SimUpstream,
     current: Mutex<Option<(Link, Cut)>>,
 }
 
-impl Connection for Shared {
+impl Connection for StatelessConnection {
     fn call(&self, call: Call) -> Reply {
         if matches!(call.ask, Ask::Listen) {
             return Reply::silent();

@@ -151,7 +151,11 @@ impl Shared {
 
 impl Upstream for RedetectingUpstream {
     fn connect(&self, scope: Scope) -> Link {
-        Link::new(Handle(Arc::new(Way { shared: Arc::clone(&self.0), scope, there: Mutex::default() })))
+        Link::new(RedetectingConnection(Arc::new(Way {
+            shared: Arc::clone(&self.0),
+            scope,
+            there: Mutex::default(),
+        })))
     }
 }
 
@@ -191,9 +195,9 @@ impl Way {
     }
 }
 
-struct Handle(Arc<Way>);
+struct RedetectingConnection(Arc<Way>);
 
-impl Connection for Handle {
+impl Connection for RedetectingConnection {
     fn call(&self, call: Call) -> Reply {
         match &call.ask {
             Ask::Message(message) if message.is_request() => {

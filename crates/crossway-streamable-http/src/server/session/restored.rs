@@ -20,7 +20,7 @@ use crate::server::endpoint::Endpoint;
 const INITIALIZE: &str = "crossway-session";
 
 /// The link of a session that is being restored: all calls wait for the same handshake.
-struct Restored(Shared<BoxFuture<'static, Result<Link, CallError>>>);
+struct RestoredConnection(Shared<BoxFuture<'static, Result<Link, CallError>>>);
 
 /// The input of the handshake.
 struct Handshake {
@@ -50,7 +50,7 @@ impl Session {
             agreed: state.revision,
             context,
         };
-        let link = Link::new(Restored(handshake.run().boxed().shared()));
+        let link = Link::new(RestoredConnection(handshake.run().boxed().shared()));
         let this = Self::of_origin(origin, id, link, owner, slot);
         this.sealed_until.store(seconds(state.expires).max(1), std::sync::atomic::Ordering::Relaxed);
         if let Some(revision) = state.revision {
@@ -60,7 +60,7 @@ impl Session {
     }
 }
 
-impl Connection for Restored {
+impl Connection for RestoredConnection {
     fn call(&self, call: Call) -> Reply {
         // The handshake has sent it already.
         let is_told = matches!(&call.ask, crossway_service::Ask::Message(message)
