@@ -29,7 +29,7 @@ pub(crate) struct FaceMaker {
 }
 
 impl BoundListener {
-    /// What makes the faces of an upstream here. `is_embedded` says whether the upstream is in this process.
+    /// A maker of faces with this listener's rules. `is_embedded` says whether the upstream is in this process.
     pub(crate) fn maker(&self, is_embedded: bool) -> FaceMaker {
         FaceMaker {
             hosts: self.hosts.clone(),
@@ -44,12 +44,12 @@ impl BoundListener {
 }
 
 impl FaceMaker {
-    /// Leaves it to each upstream's guard to end calls that are silent. Returns after how long.
+    /// Turns off the timeout for silent calls, and returns it for the upstreams' guards.
     pub(crate) fn leave_timeout(&mut self) -> Duration {
         std::mem::take(&mut self.timeout)
     }
 
-    /// For faces that nobody reaches.
+    /// A maker of faces that are not served.
     pub(crate) fn unserved(hosts: AllowedHosts, origins: AllowedOrigins) -> Self {
         Self {
             hosts,
@@ -62,7 +62,7 @@ impl FaceMaker {
         }
     }
 
-    /// The same for a command, which has at most this many sessions.
+    /// The same maker for a command with at most this many sessions.
     pub(crate) fn of_command(&self, sessions: usize) -> Self {
         Self { limits: self.limits.of_command(sessions), ..self.clone() }
     }
@@ -116,12 +116,12 @@ impl FaceMaker {
         face::OpenApi::new(Arc::new(IdleTimeout::new(upstream, self.timeout)), config)
     }
 
-    /// How long calls in flight get at the end.
+    /// How long calls in flight may take at the end.
     pub(crate) fn drain(&self) -> Duration {
         self.drain
     }
 
-    /// Ends faces that are no longer reached: calls in flight may finish.
+    /// Ends faces that are no longer reached, after calls in flight have had the drain time.
     pub(crate) fn retire(&self, faces: UpstreamFaces) {
         let drain = self.drain;
         faces.drain();
@@ -132,7 +132,7 @@ impl FaceMaker {
     }
 }
 
-/// How much faces and connections take on.
+/// The limits of faces and connections.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct FaceLimits {
     pub(crate) http: HttpLimits,
@@ -156,7 +156,7 @@ impl From<&LimitsFile> for FaceLimits {
 }
 
 impl FaceLimits {
-    /// The same in front of a command, which has at most this many sessions.
+    /// The same limits in front of a command with at most this many sessions.
     pub(crate) fn of_command(mut self, sessions: usize) -> Self {
         (self.mcp.sessions, self.sse.sessions) = (sessions, sessions);
         self.mcp.evicts_sessions = true;

@@ -23,7 +23,7 @@ pub enum ServeError {
     Listen {
         /// The address.
         address: SocketAddr,
-        /// What says so, unless it is the clients' address.
+        /// The setting that names the address, unless it is the clients' address.
         at: &'static str,
         /// Why.
         source: std::io::Error,
@@ -45,7 +45,7 @@ pub enum ServeError {
     Io(#[from] std::io::Error),
 }
 
-/// What to do about an address that can't be had.
+/// What to do about an address that can't be listened on.
 fn instead(why: ErrorKind) -> &'static str {
     match why {
         ErrorKind::AddrInUse => "choose another port, or 0, which takes a free one",
@@ -64,14 +64,14 @@ pub struct BoundListener {
     pub(crate) hosts: AllowedHosts,
     pub(crate) origins: AllowedOrigins,
     pub(crate) plan: ListenPlan,
-    /// Whether nobody is authenticated.
+    /// Whether callers are not authenticated.
     pub(crate) is_open: bool,
-    /// Where tools alone are served, what stands before the names of servers in their paths.
+    /// If only OpenAPI is served, the prefix of servers' names in paths.
     pub(crate) tools_below: Option<String>,
-    /// Whether what is served speaks revisions from 2026-07-28 on alone, so that HTTP+SSE would be of no use.
+    /// Whether only revisions from 2026-07-28 on are served, so that HTTP+SSE would be of no use.
     pub(crate) is_modern_only: bool,
     pub(crate) limits: FaceLimits,
-    /// What asks to end is heard from before anything is started.
+    /// The signals to end, which are caught before anything is started.
     pub(crate) signals: Signals,
 }
 
@@ -150,7 +150,7 @@ impl BoundListener {
         })
     }
 
-    /// Serves tools as OpenAPI alone, whose face has seen to who may call.
+    /// Serves OpenAPI alone. The face checks who may call.
     pub(crate) fn of_tools(mut self, face: &face::Config) -> Self {
         (self.is_open, self.tools_below) = (false, Some(face.path_prefix.clone()));
         (self.hosts, self.origins) = (face.hosts.clone(), face.origins.clone());

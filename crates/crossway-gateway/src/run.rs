@@ -17,17 +17,17 @@ use crate::limits::LAST_ANSWERS;
 use crate::listener::{BoundListener, ServeError};
 use crate::tls::MaybeTls;
 
-/// What is told of an end.
+/// The steps of ending that are reported.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Ending {
-    /// It was asked for. Nothing has ended yet.
+    /// The process was asked to end. Nothing has ended yet.
     Asked,
     /// Calls that are still in flight are cancelled.
     CutsOff,
 }
 
-/// Serves faces, behind what decides who gets to them, until asked to end, which `ending` is told first. Calls in flight may finish
-/// within the drain time then; the rest is for [`Drained::close`]. `named` are the servers that are below their names.
+/// Serves faces behind `edge` until asked to end, and tells `ending` first. Calls in flight may then finish within the drain time; the rest
+/// is for [`Drained::close`]. `named` are the servers that are served below their names.
 ///
 /// # Errors
 ///
@@ -88,7 +88,7 @@ pub(crate) async fn run<E: FnMut(Ending)>(
     Ok(Drained { faces, server, is_cut_off, ending })
 }
 
-/// What is left to end when calls in flight have had their time.
+/// What is left to close after the drain time.
 #[must_use]
 pub(crate) struct Drained<E> {
     faces: Faces,
@@ -98,8 +98,7 @@ pub(crate) struct Drained<E> {
 }
 
 impl<E: FnMut(Ending)> Drained<E> {
-    /// Cancels the calls that are still in flight, and ends all sessions and `upstreams` at once: the time that one takes to end is no
-    /// other's.
+    /// Cancels the calls that are still in flight, and ends all sessions and `upstreams` at the same time, so that none waits for another.
     pub(crate) async fn close(mut self, upstreams: impl Future<Output = ()>) {
         let closing = self.faces.close().shared();
         if self.is_cut_off {

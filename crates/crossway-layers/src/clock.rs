@@ -3,16 +3,16 @@
 use std::fmt;
 use std::time::{Instant, SystemTime};
 
-/// Tells the time. A layer that needs it is given one; tests give their own.
+/// A source of time. Tests give layers one of their own.
 pub trait Clock: fmt::Debug + Send + Sync + 'static {
-    /// What a calendar says, for records.
+    /// The time of the calendar, for records.
     fn now(&self) -> SystemTime;
 
-    /// What only goes forward, for how long something took.
+    /// The time of a clock that only goes forward, for durations.
     fn instant(&self) -> Instant;
 }
 
-/// The time of the machine; how long something took is measured on tokio's clock, which tests can pause.
+/// The time of the machine. Durations are measured on tokio's clock, which tests can pause.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct SystemClock;
 

@@ -32,13 +32,13 @@ use file::Watched;
 /// The servers of a bridge.
 pub(crate) struct Fleet {
     file: Option<Watched>,
-    /// Those of the command line, which stay.
+    /// The servers of the command line, which stay.
     fixed: Vec<Server>,
-    /// Those of the file when it was last read.
+    /// The servers of the file when it was last read.
     listed: Vec<Server>,
-    /// What session ids at the root are sealed with.
+    /// The keys that seal session ids at the root.
     keyring: Option<Arc<Keyring>>,
-    /// What the commands of the file find in their environment, unless they say otherwise.
+    /// The environment of the file's commands, unless an entry sets a variable itself.
     env: Vec<(OsString, OsString)>,
     /// How many sessions each command may have.
     sessions: usize,
@@ -67,7 +67,7 @@ impl Fleet {
 
     /// Serves them until asked to end: over MCP, and their tools as OpenAPI.
     pub(crate) async fn serve(&mut self, bound: BoundListener) -> Result<(), RunError> {
-        // Nobody is known to a bridge: all clients see the same.
+        // A bridge knows no callers, so all clients see the same.
         let router = Router::new(RouterOptions::default().same_for_all());
         let mut maker = bound.maker(false);
         let idle = maker.leave_timeout();
@@ -92,7 +92,7 @@ impl Fleet {
     ) -> Result<(), RunError> {
         let directory = Directory::new(tools.clone());
         let faces = Faces::new(UpstreamFaces::openapi_only(OpenApiFace::Many(directory.clone())));
-        // What is said of all is the first page's; each server's says what the server says of itself.
+        // The title and the like of the flags are for the first document. Each server's document has what the server says of itself.
         let of_each = tools.info(None, None, None);
         let mut maker = bound.maker(false);
         let idle = maker.leave_timeout();

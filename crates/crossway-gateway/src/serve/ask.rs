@@ -1,4 +1,4 @@
-//! `crossway explain` and `crossway tools`: why a call is decided so, and what a user sees.
+//! `crossway explain` and `crossway tools`: why a call is permitted or not, and which tools a user sees.
 
 use std::fmt::Write as _;
 use std::io;
@@ -36,7 +36,7 @@ impl From<&UserArgs> for Who {
     }
 }
 
-/// Prints why a call is permitted or not. Gives whether it is.
+/// Prints why a call is permitted or not. Returns whether it is.
 ///
 /// # Errors
 ///
@@ -99,7 +99,7 @@ pub async fn tools(args: ToolsArgs) -> Result<String, RunError> {
             text = tool_lines(&message);
         }
     }
-    // Nobody else has asked: how it stands with the upstreams is how it stands for this user.
+    // Nobody else uses this gateway, so the states of the upstreams are the states for this user.
     for (upstream, state) in gateway.merged.states() {
         if let ListState::Failing(why) | ListState::Stale(why) = state {
             let why = excerpt(&why.to_string(), EXCERPT_CHARS);
@@ -110,7 +110,7 @@ pub async fn tools(args: ToolsArgs) -> Result<String, RunError> {
     Ok(text)
 }
 
-/// A request for the list of tools, of whoever is called so.
+/// A request for the list of tools, by a client of this name.
 pub(crate) fn list(client: &str) -> Result<Message, RunError> {
     let params = json!({ "_meta": {
         keys::PROTOCOL_VERSION: Revision::V2026_07_28.as_str(),

@@ -7,8 +7,8 @@ use std::time::Instant;
 
 use crate::config::limits::AUDIT_LOOK;
 
-/// Appends to a file. If the file is renamed or removed, as programs do that rotate logs, a new one is opened: what is written before the next
-/// [look](AUDIT_LOOK) goes to the old one. A line that was only partly written by then is written to the new one as a whole.
+/// Appends to a file. If the file is renamed or removed, as when logs are rotated, a new one is opened at the next [look](AUDIT_LOOK); until
+/// then, records go to the old one. A line that is only partly written by then is written to the new one as a whole.
 pub(super) struct AuditFile {
     path: PathBuf,
     file: File,
@@ -33,7 +33,7 @@ impl AuditFile {
         Ok(Self { path, file, looked: Instant::now(), begun, owed, is_lost: false })
     }
 
-    /// Opens the file of the name if that is another one now. Until that succeeds, the old file stays in use.
+    /// Opens the file again if another file, or none, has its name now. Until that succeeds, the old file stays in use.
     fn follow(&mut self) {
         self.looked = Instant::now();
         if is_at(&self.file, &self.path) {

@@ -11,7 +11,7 @@ use crate::config::nearest;
 use crate::identity::Identity;
 use crate::upstream::disabled::disables;
 
-/// A question, for who asks in another way.
+/// A question for error messages to show.
 const EXAMPLE: &str = r#"{"user":{"subject":"alice","groups":["acme"]},"upstream":"wiki","tool":"read"}"#;
 
 /// A caller and a call, as operators describe them.
@@ -31,7 +31,7 @@ pub(crate) struct Question {
     pub(crate) resource: Option<String>,
     #[serde(default)]
     pub(crate) arguments: Option<Box<RawValue>>,
-    /// Whether the upstream says of the tool that it only reads. Nothing is said of that by itself: nobody asks the upstream.
+    /// The `readOnlyHint` to assume of the tool. The upstream is not asked.
     #[serde(default)]
     pub(crate) read_only: Option<bool>,
 }
@@ -50,7 +50,7 @@ pub(crate) struct Who {
 }
 
 impl Who {
-    /// The caller. `issuer` is who says so of all whom the configured proof proves, unless something else is said.
+    /// The caller. `issuer` is the issuer of the configured proof, for a caller who is described without one.
     pub(crate) fn principal(&self, issuer: &str) -> Principal {
         if self.subject.is_empty() && self.email.is_none() {
             return Principal::anonymous();
@@ -79,16 +79,16 @@ impl Question {
     ///
     /// # Errors
     ///
-    /// What is wrong with it, and how one is written.
+    /// What is wrong with it, and an example.
     pub(crate) fn parse(text: &str) -> Result<Self, String> {
         serde_json::from_str(text).map_err(|error| format!("{error}; a question is written as {EXAMPLE}"))
     }
 
-    /// The policy's answer, and what the config says of the upstream besides: the tools of it that are not there.
+    /// The policy's answer, corrected by the upstream's disabled tools.
     ///
     /// # Errors
     ///
-    /// When it is not one thing that is asked about, or no endpoint is called so.
+    /// When the question is not about exactly one item, or there is no such endpoint.
     pub(crate) fn answer(
         &self,
         policy: &Policy,
@@ -104,7 +104,7 @@ impl Question {
         let endpoint = endpoint(policy, self.endpoint.as_deref());
         let endpoint = endpoint.map_err(|unknown| format!("the config has no {unknown}"))?;
         let item = Item::new(&self.upstream, kind, name).with_hints(Hints { read_only: self.read_only });
-        // Requests about resources have none, whatever a caller sends.
+        // Requests about resources have no arguments, whatever a caller sends.
         let arguments = self.arguments.as_deref().filter(|_| kind != Kind::Resource).map(RawValue::get);
         let caller = self.user.principal(identity.issuer());
         let mut explanation = policy.explain(&caller, endpoint.as_deref(), &item, arguments);
@@ -123,7 +123,7 @@ impl Question {
 ///
 /// # Errors
 ///
-/// When there is none: what there is not, and what may be meant.
+/// When there is none: a text that says so, and names a similar one.
 pub(crate) fn endpoint(policy: &Policy, name: Option<&str>) -> Result<Option<String>, String> {
     let Some(name) = name else { return Ok(None) };
     let bare = |path: &str| path.trim_start_matches('/').to_owned();
@@ -134,7 +134,7 @@ pub(crate) fn endpoint(policy: &Policy, name: Option<&str>) -> Result<Option<Str
     Err(unknown("endpoint", name, all.iter().map(String::as_str)))
 }
 
-/// What there is not, and what may be meant.
+/// A text about a thing that does not exist, with the name of a similar one.
 pub(crate) fn unknown<'a>(what: &str, name: &str, known: impl Iterator<Item = &'a str>) -> String {
     let near = nearest(name, known).map_or_else(String::new, |near| format!("; is {near:?} meant?"));
     format!("{what} {name:?}{near}")

@@ -4,7 +4,7 @@ use crossway_service::{Call, Closing, Connection, Link, Reply};
 use futures_util::StreamExt as _;
 use tower_layer::Layer;
 
-/// Stands for words that are not ours.
+/// Replaces words that are not ours.
 const FOR_OPERATORS: &str = "those who run this gateway can see why";
 
 /// Tells callers of failures in our own words alone: what comes from elsewhere may name a host, a program or a folder. Operators find it

@@ -15,7 +15,7 @@ impl Line {
         Self(Vec::with_capacity(512))
     }
 
-    /// Begins a member. Its name is of this program's own, and has nothing to be escaped.
+    /// Begins a member. The name needs no escaping, because it is this program's own.
     pub(super) fn member(&mut self, name: &'static str) -> &mut Vec<u8> {
         let Self(line) = self;
         line.push(if line.is_empty() { b'{' } else { b',' });
@@ -25,11 +25,11 @@ impl Line {
         line
     }
 
-    /// A text, where there is one, escaped as by [`put`](Self::put).
+    /// Adds a text, if there is one, escaped as by [`put`](Self::put).
     pub(super) fn put_text(&mut self, name: &'static str, text: Option<&str>) {
         let is_plain = |byte: u8| (b' '..0x7f).contains(&byte) && byte != b'"' && byte != b'\\';
         match text {
-            // As most are.
+            // Most texts need no escaping.
             Some(text) if text.bytes().fold(true, |all, byte| all & is_plain(byte)) => {
                 self.put_word(name, Some(text));
             }
@@ -37,7 +37,7 @@ impl Line {
         }
     }
 
-    /// A value, where there is one. [`Escaping`] applies to its text. Writing to memory can't fail.
+    /// Adds a value, if there is one. [`Escaping`] applies to its text. Writing to memory can't fail.
     pub(super) fn put(&mut self, name: &'static str, value: Option<impl Serialize>) {
         if let Some(value) = value {
             let mut to = serde_json::Serializer::with_formatter(self.member(name), Escaping);
@@ -45,7 +45,7 @@ impl Line {
         }
     }
 
-    /// A word of this program's own, or digits: nothing in it is escaped.
+    /// Adds a word of this program's own, or digits, without escaping.
     pub(super) fn put_word(&mut self, name: &'static str, word: Option<impl AsRef<[u8]>>) {
         if let Some(word) = word {
             let line = self.member(name);

@@ -14,13 +14,13 @@ use super::{AuditKey, AuditWriter, NotRecorded};
 use crate::limits::{AUDIT_CALLS, AUDIT_WAIT};
 use crate::{Clock, SystemClock};
 
-/// What becomes of calls that there is no room to record.
+/// What happens to calls that there is no room to record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Overflow {
     /// They wait, for [`AuditOptions::wait`] at most; then they are refused.
     #[default]
     Wait,
-    /// They are refused, with word of when to try again.
+    /// They are refused, and told when to try again.
     Refuse,
 }
 
@@ -28,13 +28,13 @@ pub enum Overflow {
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct AuditOptions {
-    /// How many calls it has room for, in flight or waiting to be written; at least one.
+    /// The number of calls with a place, which are in flight or wait to be written; at least one.
     pub calls: usize,
-    /// What becomes of the others.
+    /// What happens to further calls.
     pub overflow: Overflow,
-    /// How long they wait.
+    /// How long further calls wait for a place.
     pub wait: Duration,
-    /// Where the time is from.
+    /// The source of time.
     pub clock: Arc<dyn Clock>,
 }
 
@@ -50,21 +50,21 @@ impl Default for AuditOptions {
 }
 
 impl AuditOptions {
-    /// Sets for how many calls there is room.
+    /// Sets the number of calls with a place.
     #[must_use]
     pub fn calls(mut self, calls: usize) -> Self {
         self.calls = calls;
         self
     }
 
-    /// Sets what becomes of the others.
+    /// Sets what happens to further calls.
     #[must_use]
     pub fn overflow(mut self, overflow: Overflow) -> Self {
         self.overflow = overflow;
         self
     }
 
-    /// Sets where the time is from.
+    /// Sets the source of time.
     #[must_use]
     pub fn clock(mut self, clock: impl Clock) -> Self {
         self.clock = Arc::new(clock);
@@ -72,7 +72,7 @@ impl AuditOptions {
     }
 }
 
-/// Where records go. Clones are the same log.
+/// An audit log, to which calls send their records. Clones are the same log.
 #[derive(Clone)]
 pub struct AuditLog(Arc<Shared>);
 
@@ -85,36 +85,36 @@ struct Shared {
     is_cut_off: AtomicBool,
 }
 
-/// What has become of calls since the log was made.
+/// The counts of calls since the log was made.
 #[derive(Debug, Default)]
 pub(super) struct Totals {
     pub(super) recorded: AtomicU64,
     waited: AtomicU64,
     refused: AtomicU64,
-    /// Those of the refused that the log does not tell of yet.
+    /// The refused calls that the log does not mention yet.
     pub(super) untold: AtomicU64,
 }
 
-/// What has become of calls since the log was made, and how many have a place in it now.
+/// The counts of calls since the log was made, and of the calls that have a place in it now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct AuditCounts {
-    /// Calls that have a place in the log: they are in flight, or their records wait to be written.
+    /// Calls with a place: they are in flight, or their records wait to be written.
     pub places: usize,
-    /// How many places there are.
+    /// The number of places.
     pub most: usize,
     /// Records that were written.
     pub recorded: u64,
-    /// Calls that waited for a place, or wait for one.
+    /// Calls that have waited for a place, including those that still wait.
     pub waited: u64,
-    /// Calls that were refused, for want of a place or because nobody writes any more.
+    /// Calls that were refused because there was no place, or because the writer is gone.
     pub refused: u64,
 }
 
-/// A record's line, with the part of its tenant's share that it takes until it is written.
+/// A record's line, with the place in its tenant's share that it keeps until it is written.
 pub(super) struct Written {
     pub(super) line: Vec<u8>,
-    /// Whoever waits until it is written. Then there is no line.
+    /// Notified when all lines before it are written; it has no line of its own then.
     pub(super) awaited: Option<oneshot::Sender<()>>,
     _share: Option<Share>,
 }
@@ -126,14 +126,14 @@ pub(super) struct Place {
 }
 
 impl Place {
-    /// Has the record written.
+    /// Queues the record for writing.
     pub(super) fn send(self, line: Vec<u8>) {
         self.line.send(Written { line, awaited: None, _share: self.share });
     }
 }
 
 impl AuditLog {
-    /// A log, and what writes it.
+    /// Creates a log and its writer.
     #[must_use]
     pub fn new(key: AuditKey, options: AuditOptions) -> (Self, AuditWriter) {
         let calls = options.calls.clamp(1, tokio::sync::Semaphore::MAX_PERMITS);
@@ -154,19 +154,19 @@ impl AuditLog {
         )
     }
 
-    /// How many more calls there is room for.
+    /// The number of free places.
     #[must_use]
     pub fn room(&self) -> usize {
         self.0.lines.capacity()
     }
 
-    /// How many calls were refused for want of room, and not written as such yet.
+    /// The number of calls that were refused because there was no place, and that the log does not mention yet.
     #[must_use]
     pub fn refused(&self) -> u64 {
         self.0.totals.untold.load(Ordering::Relaxed)
     }
 
-    /// What has become of calls, for operators. The number of places that are taken is the queue's own: calls pay nothing for it.
+    /// Counts for operators. Calls pay nothing for the number of places: the queue knows it.
     #[must_use]
     pub fn counts(&self) -> AuditCounts {
         let (lines, totals) = (&self.0.lines, &*self.0.totals);
@@ -194,7 +194,7 @@ impl AuditLog {
             place.send(Written { line: Vec::new(), awaited: Some(awaited), _share: None });
         }
         drop(places);
-        // It is not sent where the writer is gone.
+        // If the writer is gone, nothing is sent.
         let _ = written.await;
     }
 
@@ -219,7 +219,7 @@ impl AuditLog {
         &*self.0.options.clock
     }
 
-    /// A place for a record of this tenant's, if there is one now.
+    /// Returns a place for a record of this tenant, if there is one now.
     pub(super) fn place_now(&self, tenant: Option<&TenantName>) -> Result<Place, NotRecorded> {
         let share = match tenant {
             Some(tenant) => Some(self.0.shares.take_now(tenant).ok_or(NotRecorded::Full)?),
@@ -232,11 +232,11 @@ impl AuditLog {
         }
     }
 
-    /// A place, when there is one.
+    /// Waits for a place, at most as long as the options say.
     pub(super) async fn place(&self, tenant: Option<&TenantName>) -> Result<Place, NotRecorded> {
         self.0.totals.waited.fetch_add(1, Ordering::Relaxed);
         let place = async {
-            // One that waits for its own share is not in the others' way.
+            // The share comes first: a call that waits for its tenant's share takes no place from other tenants.
             let share = match tenant {
                 Some(tenant) => self.0.shares.take(tenant).await,
                 None => None,
@@ -248,7 +248,7 @@ impl AuditLog {
         placed.unwrap_or(Err(NotRecorded::Full)).map_err(|why| self.refuse(why))
     }
 
-    /// Counts a call that has no place, and never gets one.
+    /// Counts a call that is refused.
     pub(super) fn refuse(&self, why: NotRecorded) -> NotRecorded {
         let totals = &self.0.totals;
         totals.refused.fetch_add(1, Ordering::Relaxed);

@@ -14,15 +14,15 @@ use super::{AuditLog, AuditNote};
 use crate::stage::{hex, is_standing, short};
 use crate::trace::ClientTrace;
 
-/// What is known of a call when it comes.
+/// The record of a call, which is written when the call ends in any way.
 pub(crate) struct Record {
     log: AuditLog,
-    /// `None` until there is one, and again once it is written.
+    /// `None` until the record has a place, and again once it is written.
     place: Option<Place>,
     note: AuditNote,
     began: Instant,
     tenant: Option<TenantName>,
-    /// What is known when the call comes, as it is written.
+    /// The beginning of the line: what is known when the call comes.
     line: Line,
     trace: Option<TraceContext>,
     standing: Standing,
@@ -31,14 +31,14 @@ pub(crate) struct Record {
     why: Option<String>,
 }
 
-/// Whether a call listens, which goes on for as long as its client likes.
+/// The state of a call that listens, which lasts for as long as its client likes.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Standing {
-    /// It doesn't, or is over.
+    /// The call does not listen, or is over.
     No,
-    /// It has not begun yet.
+    /// Listening has not begun yet.
     Asked,
-    /// That it has begun is on record.
+    /// The beginning of listening is on record.
     Begun,
 }
 
@@ -87,12 +87,12 @@ impl Record {
         self.tenant.as_ref()
     }
 
-    /// Whether it is of a call that listens, and has not begun yet as far as is on record.
+    /// Whether the call listens and its beginning is not on record yet.
     pub(super) fn is_to_listen(&self) -> bool {
         self.standing == Standing::Asked
     }
 
-    /// Notes that a call listens, and writes that: however many listen, their records leave room for those of others.
+    /// Writes that a call has begun to listen. So the records of listening calls, however many there are, hold no places.
     pub(super) fn listens(&mut self) {
         if self.is_to_listen() {
             self.end = LISTENING;
@@ -105,7 +105,7 @@ impl Record {
         &self.note
     }
 
-    /// Gives it its place: from now on it is written, whatever happens.
+    /// Gives the record its place. From now on it is written, whatever happens.
     pub(super) fn placed(mut self, place: Place) -> Self {
         self.place = Some(place);
         self
@@ -150,11 +150,11 @@ impl Record {
     fn write(&mut self) {
         let Some(place) = self.place.take().or_else(|| self.place_of_end()) else { return };
         let mut noted = self.note.noted();
-        // What listens has two records, and its parts in the first.
+        // A call that listens has two records; the first one has the parts.
         let parts = std::mem::take(&mut noted.parts);
         let parts_left_out = std::mem::take(&mut noted.parts_left_out);
         let took = self.log.clock().instant().saturating_duration_since(self.began);
-        // What listens is written twice.
+        // The line of a call that listens is needed twice.
         let mut line = if self.is_to_listen() { self.line.clone() } else { std::mem::take(&mut self.line) };
         line.put("decision", noted.decision);
         line.put_text("rule", noted.rule.as_deref());
@@ -177,7 +177,7 @@ impl Record {
 }
 
 impl Record {
-    /// A place for the end of what listens, if there is one: that it has begun is on record, so that no call waits for it.
+    /// Returns a place for the end of a call that listened, if there is one now. No call waits for it, since its beginning is on record.
     fn place_of_end(&mut self) -> Option<Place> {
         let has_begun = std::mem::replace(&mut self.standing, Standing::No) == Standing::Begun;
         if has_begun { self.log.place_now(self.tenant()).ok() } else { None }

@@ -9,7 +9,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::limits::{AUDIT_SHARES, AUDIT_TENANT_PERCENT};
 
-/// One place of a tenant's.
+/// One place of a tenant's share.
 pub(super) type Share = OwnedSemaphorePermit;
 
 /// The places that each tenant has left.
@@ -19,7 +19,7 @@ pub(super) struct Shares {
 }
 
 impl Shares {
-    /// Of a log with so many places.
+    /// The shares of a log with this many places.
     pub(super) fn new(places: usize) -> Self {
         let most = places / 100 * AUDIT_TENANT_PERCENT + places % 100 * AUDIT_TENANT_PERCENT / 100;
         Self { most: most.max(1), of: Mutex::default() }
@@ -32,7 +32,7 @@ impl Shares {
 
     /// A place, once the tenant has one left.
     pub(super) async fn take(&self, tenant: &TenantName) -> Option<Share> {
-        // It is never closed.
+        // The semaphore is never closed.
         self.of(tenant).acquire_owned().await.ok()
     }
 
@@ -42,7 +42,7 @@ impl Shares {
             return Arc::clone(left);
         }
         if of.len() >= AUDIT_SHARES {
-            // Whoever has a place, or waits for one, has the semaphore too.
+            // Calls that have a place or wait for one hold the semaphore too.
             of.retain(|_, left| Arc::strong_count(left) > 1);
         }
         let left = Arc::new(Semaphore::new(self.most));

@@ -12,8 +12,8 @@ use super::log::{Totals, Written};
 use crate::Clock;
 use crate::limits::{AUDIT_BATCH, AUDIT_PAUSE, AUDIT_RETRY, AUDIT_ROOMY};
 
-/// Writes the records of an [`AuditLog`](super::AuditLog). While nobody does, calls wait or are refused once the log is full; when
-/// it is dropped, all are refused.
+/// Writes the records of an [`AuditLog`](super::AuditLog). Until it is run, calls wait or are refused once the log is full. When it is
+/// dropped, all calls are refused.
 pub struct AuditWriter {
     lines: mpsc::Receiver<Written>,
     totals: Arc<Totals>,
@@ -21,10 +21,10 @@ pub struct AuditWriter {
     batch: Vec<Written>,
 }
 
-/// Those who wait until records are written.
+/// The senders that notify those who wait until records are written.
 type Awaited = Vec<oneshot::Sender<()>>;
 
-/// The record of calls that had no place for one.
+/// The record of calls that were refused because there was no place.
 #[derive(Serialize)]
 struct Refused {
     time: String,
@@ -37,12 +37,12 @@ impl AuditWriter {
         Self { lines, totals, clock, batch: Vec::new() }
     }
 
-    /// The next records, as whole lines; `None` once the log and its calls are gone. Their places in the log are free again: who
-    /// takes them has to write them.
+    /// Returns the next records, as whole lines; `None` once the log and its calls are gone. The caller has to write them, because their
+    /// places in the log are free again.
     ///
     /// # Cancel safety
     ///
-    /// Cancel safe: a future of this that is dropped has taken no record.
+    /// Cancel safe: a future that is dropped early has taken no record.
     pub async fn next(&mut self) -> Option<Vec<u8>> {
         loop {
             let taken = self.lines.recv_many(&mut self.batch, AUDIT_BATCH).await;
@@ -55,15 +55,15 @@ impl AuditWriter {
         }
     }
 
-    /// Writes to `out` until the log and its calls are gone. Blocks: it needs a thread of its own. Each batch is flushed, and a log
-    /// with room for it gathers the next one for [`AUDIT_PAUSE`](crate::limits::AUDIT_PAUSE): waking this thread for each record
-    /// would cost a call more than all else that its record does.
+    /// Writes to `out` until the log and its calls are gone. Blocks, so it needs a thread of its own. Each batch is flushed. A log with
+    /// enough room then gathers the next batch for [`AUDIT_PAUSE`](crate::limits::AUDIT_PAUSE), because waking this thread for each
+    /// record would cost a call more than everything else about its record.
     ///
-    /// What can't be written is written later: it is tried again each second, while the log fills up and calls wait or are refused.
+    /// After an error, writing is tried again each second. Meanwhile the log fills up, and calls wait or are refused.
     ///
     /// # Errors
     ///
-    /// When records can't be written, and no call can come any more.
+    /// When records can't be written and no more calls can come.
     pub fn run_blocking(mut self, mut out: impl Write) -> io::Result<()> {
         let has_room = self.lines.max_capacity() >= AUDIT_ROOMY;
         loop {
@@ -76,7 +76,7 @@ impl AuditWriter {
                 None => {}
             }
             self.wrote(records, awaited);
-            // Nobody waits for the last ones.
+            // After the last record, there is no batch to gather.
             if has_room && !self.lines.is_closed() && self.lines.sender_strong_count() > 0 {
                 std::thread::sleep(AUDIT_PAUSE);
             }
@@ -114,7 +114,7 @@ impl AuditWriter {
         }
     }
 
-    /// How many records the batch has.
+    /// The number of records in the batch.
     fn records(&self) -> usize {
         self.batch.iter().filter(|written| written.awaited.is_none()).count()
     }
@@ -122,12 +122,12 @@ impl AuditWriter {
     fn wrote(&self, records: usize, awaited: Awaited) {
         self.totals.recorded.fetch_add(records as u64, Ordering::Relaxed);
         for awaited in awaited {
-            // Who waited may have given up.
+            // The receiver may have given up.
             let _ = awaited.send(());
         }
     }
 
-    /// The batch in one piece, with word of those that are not in it; and those who wait until it is written.
+    /// Takes the lines of the batch, with a line about refused calls, and the senders to notify once these are written.
     fn lines(&mut self) -> (Option<Vec<u8>>, Awaited) {
         let refused = self.totals.untold.swap(0, Ordering::Relaxed);
         let mut awaited = Awaited::new();

@@ -19,7 +19,7 @@ use zeroize::Zeroizing;
 use super::{SecretValue, SourceFailed};
 use crate::limits::BROKER_BYTES;
 
-/// Asks services for secrets. Redirects are not followed: what is configured is where a token goes, and nowhere else.
+/// Asks services for secrets. Redirects are not followed, because a token must go nowhere but to the configured URL.
 #[derive(Default)]
 pub(super) struct Broker {
     client: OnceLock<Option<Client<HttpsConnector<Dialer>, Empty<Bytes>>>>,
@@ -35,7 +35,7 @@ struct Answer<'a> {
 
 #[derive(Deserialize)]
 struct Data<'a> {
-    /// Null where a secret was deleted.
+    /// Null if the secret was deleted.
     #[serde(borrow)]
     data: Option<HashMap<String, &'a RawValue>>,
 }
@@ -45,7 +45,7 @@ impl Broker {
         Self { proxies, ..Self::default() }
     }
 
-    /// One field of what is at `url`; `None` if there is nothing, or no such field.
+    /// Returns one field of the secret at `url`; `None` if there is no secret, or no such field.
     pub(super) async fn secret(
         &self,
         url: &str,
@@ -86,7 +86,7 @@ impl Broker {
     }
 }
 
-/// What the operating system says of a connection, where it says something.
+/// The operating system's reason for a failed connection, if it gives one.
 fn unreached(error: &(dyn std::error::Error + 'static)) -> SourceFailed {
     let mut causes = std::iter::successors(Some(error), |error| error.source());
     let io = causes.find_map(|error| error.downcast_ref::<std::io::Error>());

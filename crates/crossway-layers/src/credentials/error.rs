@@ -8,11 +8,11 @@ use serde_json::json;
 
 use super::SourceFailed;
 
-/// Why a call is not supplied with what its upstream needs. It is not sent then.
+/// Why a call has no credentials for its upstream. It is not sent then.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum NotSupplied {
-    /// The caller has to do something first.
+    /// A required credential is missing.
     #[error(transparent)]
     Missing(#[from] CredentialMissing),
     /// A source does not work.

@@ -18,7 +18,7 @@ pub trait Plans: Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// When something that is required can't be said of this caller.
+    /// When a required credential can't be described for this caller.
     fn plan(&self, call: &Call) -> Result<Plan, CredentialMissing>;
 }
 
@@ -74,7 +74,7 @@ impl<S> Layer<S> for CredentialsLayer {
 }
 
 impl Stage for CredentialsLayer {
-    /// What is supplied, until it is in the call.
+    /// The credentials until they are put into the call.
     type Pass = Option<Supplied>;
 
     fn enter(&self, call: &mut Call) -> Entry<Option<Supplied>> {
@@ -117,7 +117,7 @@ impl Stage for CredentialsLayer {
     }
 }
 
-/// What the caller is told; notifications are dropped, and nothing is said unasked.
+/// The answer to a request without its credentials. Notifications are dropped without an answer.
 fn refused(id: Option<&RequestId>, note: Option<&AuditNote>, error: &NotSupplied) -> Reply {
     note.inspect(|note| {
         note.not_sent();

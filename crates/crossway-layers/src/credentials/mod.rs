@@ -1,23 +1,23 @@
 //! Credentials of upstreams for a caller: the only place where a secret is read.
 //!
-//! The policy says what goes where and where its secret is taken from (`crossway_policy::Credential`), and never what it is. This
-//! layer stands last, reads it, and puts a [`Supplied`] into the call's extensions: for whoever connects to the upstream, who makes
-//! a connection of its own for each [version](Supplied::version), so that a secret that was changed never meets an old connection.
+//! The policy says which credentials are sent and where their secrets are (`crossway_policy::Credential`), but never reads a secret. This
+//! layer stands last, reads the secrets, and puts a [`Supplied`] into the call's extensions. The upstream opens a connection of its own
+//! for each [version](Supplied::version) of that, so calls with a changed secret never use an old connection.
 //!
 //! | source | is read again |
 //! |---|---|
 //! | an environment variable | never: it can't change |
-//! | a file, or a user's in a directory | when it has changed, which is looked for once a second |
-//! | a command's output | when it has been kept as long as the policy says; a command that takes too long is killed, on Unix with its process group |
+//! | a file, or a user's file in a directory | when it has changed, which is checked once a second |
+//! | a command's output | after the time that the policy says; a command that takes too long is killed, on Unix with its process group |
 //! | an HTTP broker's answer, in the shape of Vault's key-value store, version 2 | the same |
-//! | a [`NamedSource`] of this program | as long as it says |
+//! | a [`NamedSource`] of this program | after the time that it says |
 //!
-//! Whoever has no secret is answered what to do to get one, in the operator's words, and never falls back to another's. A source
-//! that does not work is another thing: the call is not sent, and may be tried again.
+//! A caller without a secret is told how to get one, in the operator's words, and never gets another's. If a source does not work, the
+//! call is not sent either, but may be tried again.
 //!
-//! No value is in `Debug`, in `Display`, in an error or in a log. What is kept of one here is overwritten when it is gone; copies that
-//! are made on the way are not: of templates that are filled in, and what the HTTP client makes of a header, which is marked as
-//! sensitive, and holds of a broker's answer.
+//! No value is in `Debug`, in `Display`, in an error or in a log. The values that are kept here are overwritten when they are dropped.
+//! Copies that are made on the way are not: filled-in templates, the HTTP client's headers, which are marked as sensitive, and its buffers
+//! of a broker's answer.
 
 #[cfg(feature = "broker")]
 mod broker;

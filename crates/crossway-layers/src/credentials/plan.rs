@@ -1,4 +1,4 @@
-//! A caller's credential plan, with the values that were made from it.
+//! A caller's credential plan, with its cached values.
 
 use std::fmt;
 use std::sync::Arc;
@@ -9,53 +9,53 @@ use tokio::time::Instant;
 
 use super::{SecretStore, Supplied};
 
-/// What an upstream is sent for a caller, with what a store has made of it. Clones share both.
+/// The credentials that an upstream is sent for a caller, with the values that a store has read for them. Clones share both.
 ///
-/// Whoever keeps one for the caller's next call spares the store looking for what it made. That holds for as long as the store says,
-/// and for that store alone.
+/// Keep a plan for the caller's next call: that one then needs no look-up in the store. The values hold for as long as the store says, and
+/// for that store alone.
 #[derive(Clone, Default)]
 pub struct Plan(Arc<Inner>);
 
 #[derive(Default)]
 struct Inner {
     credentials: Credentials,
-    made: Mutex<Option<Made>>,
+    cached: Mutex<Option<Cached>>,
 }
 
-struct Made {
+struct Cached {
     supplied: Supplied,
     until: Instant,
     by: SecretStore,
 }
 
 impl Plan {
-    /// What is sent, by the policy.
+    /// The credentials that the policy plans.
     #[must_use]
     pub fn credentials(&self) -> &Credentials {
         &self.0.credentials
     }
 
-    /// What a store supplies at this time, if that is known.
+    /// The cached values, if they still hold.
     pub(super) fn supplied_now(&self, store: &SecretStore) -> Option<Supplied> {
         if self.0.credentials.is_empty() {
             return Some(Supplied::default());
         }
-        let mut kept = self.0.made.lock();
-        if let Some(made) = &*kept
-            && made.by.is_same(store)
-            && Instant::now() < made.until
+        let mut kept = self.0.cached.lock();
+        if let Some(cached) = &*kept
+            && cached.by.is_same(store)
+            && Instant::now() < cached.until
         {
-            return Some(made.supplied.clone());
+            return Some(cached.supplied.clone());
         }
         let (supplied, until) = store.cached(&self.0.credentials)?;
-        *kept = Some(Made { supplied: supplied.clone(), until, by: store.clone() });
+        *kept = Some(Cached { supplied: supplied.clone(), until, by: store.clone() });
         Some(supplied)
     }
 }
 
 impl From<Credentials> for Plan {
     fn from(credentials: Credentials) -> Self {
-        Self(Arc::new(Inner { credentials, made: Mutex::default() }))
+        Self(Arc::new(Inner { credentials, cached: Mutex::default() }))
     }
 }
 

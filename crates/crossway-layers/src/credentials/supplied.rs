@@ -7,7 +7,7 @@ use http::{HeaderName, HeaderValue};
 
 use super::SecretValue;
 
-/// What one caller's connections to an upstream are made with; in the extensions of a call. Clones share it.
+/// The credentials that one caller's connections to an upstream are opened with, in the extensions of a call. Clones share them.
 #[derive(Clone, Default)]
 pub struct Supplied(Arc<Inner>);
 
@@ -33,14 +33,14 @@ impl Supplied {
     /// The headers of each request, marked as sensitive.
     pub fn headers(&self) -> impl Iterator<Item = (&HeaderName, HeaderValue)> {
         self.0.headers.iter().filter_map(|(name, value)| {
-            // What can't be one was refused when it was made.
+            // The store has refused what can't be a header's value.
             let mut value = HeaderValue::from_str(value.expose()).ok()?;
             value.set_sensitive(true);
             Some((name, value))
         })
     }
 
-    /// The members of the query of each request's URL, not encoded.
+    /// The members for the query of each request's URL, not encoded.
     pub fn query(&self) -> impl Iterator<Item = (&str, &SecretValue)> {
         self.0.query.iter().map(|(name, value)| (&**name, value))
     }
@@ -50,8 +50,8 @@ impl Supplied {
         self.0.variables.iter().map(|(name, value)| (&**name, value))
     }
 
-    /// Another text whenever what is supplied is another; it says nothing about it. A part of the key under which connections are
-    /// kept. Empty if nothing is supplied.
+    /// A text that differs whenever the credentials differ, and reveals nothing about them. It is a part of the key of connections. Empty
+    /// if nothing is supplied.
     #[must_use]
     pub fn version(&self) -> &str {
         &self.0.version
@@ -65,7 +65,7 @@ impl Supplied {
 }
 
 impl fmt::Debug for Supplied {
-    /// Names at most: no value, and no version, which tells when a secret is another.
+    /// Shows numbers alone: no value, and no version, which would show when a secret changes.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Supplied")
             .field("headers", &self.0.headers.len())
