@@ -17,7 +17,7 @@ use crate::upstream::connect::connect_unless_asked;
 use crate::upstream::eras::any_era_of;
 use crate::{RunError, Running};
 
-/// Serves what the arguments name, until asked to end.
+/// Serves the servers of the arguments until asked to end.
 ///
 /// # Errors
 ///
@@ -47,7 +47,7 @@ async fn run(args: BridgeArgs) -> Result<(), RunError> {
             serve_with_tools(bound, any_era, Some(tools), &name, false, connected.close()).await?;
         }
         BridgePlan::Many { file, servers, keyring } => {
-            // A file that can't be used is told before anything is bound.
+            // A file that can't be used is reported before anything is bound.
             let mut fleet = Fleet::new(file, servers, keyring)?.sessions(sessions);
             let bound = BoundListener::new(listen).await?;
             fleet.serve(bound).await?;
@@ -56,28 +56,28 @@ async fn run(args: BridgeArgs) -> Result<(), RunError> {
     Ok(())
 }
 
-/// What to call a server in a client's file.
+/// The name for a server in a client's file.
 fn name_of(plan: &UpstreamPlan) -> String {
     match plan {
         UpstreamPlan::Url(url) => url.url.host_str().unwrap_or("bridge").to_owned(),
         UpstreamPlan::Command(command) => server_name(command),
-        // The command line names none.
+        // No command line names an API.
         UpstreamPlan::Api(_) => "bridge".to_owned(),
     }
 }
 
-/// Programs that run what their first argument names.
+/// Programs that run another one, which their arguments name.
 const RUNNERS: [&str; 12] =
     ["npx", "bunx", "uvx", "pipx", "docker", "podman", "node", "bun", "deno", "python", "sh", "bash"];
 
-/// What runners are told to do, before what they run is named.
+/// The commands of runners that may stand before the name of what they run.
 const VERBS: [&str; 3] = ["run", "exec", "x"];
 
-/// Flags of runners that say no more than themselves. What stands behind another flag may be its value, and a secret.
+/// Flags of runners without a value. The argument after any other flag may be its value, and a secret.
 const LONE_FLAGS: [&str; 12] =
     ["-y", "--yes", "-q", "--quiet", "-u", "-i", "-t", "-it", "--rm", "-A", "--init", "--interactive"];
 
-/// What to call a command: its program, or what a runner runs; no argument besides, for it may be a secret.
+/// The name for a command: its program, or what a runner runs. Other arguments may be secrets.
 fn server_name(command: &CommandPlan) -> String {
     let program = bare(&command.program.to_string_lossy());
     let is_runner = RUNNERS.contains(&program.trim_end_matches(|c: char| c.is_ascii_digit() || c == '.'));
@@ -87,7 +87,7 @@ fn server_name(command: &CommandPlan) -> String {
     if name.is_empty() { "bridge".to_owned() } else { name.chars().map(safe).collect() }
 }
 
-/// The package, module, image or script that a runner's arguments name, if it is certain that it is one.
+/// The package, module, image or script that a runner's arguments name; `None` if a word may be something else.
 fn first_named(args: &[OsString]) -> Option<String> {
     let mut words = args.iter().map(|word| word.to_string_lossy());
     loop {
@@ -98,14 +98,14 @@ fn first_named(args: &[OsString]) -> Option<String> {
             flag if LONE_FLAGS.contains(&flag) || flag.starts_with("--") && flag.contains('=') => {}
             flag if flag.starts_with('-') => return None,
             verb if VERBS.contains(&verb) => {}
-            // A line of a shell or of a language.
+            // A line of code.
             text if text.contains(char::is_whitespace) => return None,
             named => return Some(bare(named)).filter(|name| !name.is_empty()),
         }
     }
 }
 
-/// A name without the path or scope before it, and without the version, tag or extension behind it.
+/// A name without path, scope, version, tag and extension.
 fn bare(word: &str) -> String {
     let name = word.rsplit(['/', '\\']).next().unwrap_or_default();
     let name = name.split(['@', ':', '=']).next().unwrap_or_default();

@@ -8,7 +8,7 @@ use serde::Serialize;
 use crate::args::{CheckArgs, CheckFormat};
 use crate::config::{self, ConfigErrors, Finding, Severity};
 
-/// A finding, for programs.
+/// A finding in the JSON output.
 #[derive(Serialize)]
 struct FindingLine<'a> {
     severity: Severity,
@@ -19,7 +19,7 @@ struct FindingLine<'a> {
     message: String,
 }
 
-/// Checks a config and writes what is found: a finding a line, or JSON. Gives whether it can be used.
+/// Checks a config and writes the findings, one per line or as JSON. Returns whether the config can be used.
 ///
 /// # Errors
 ///
@@ -34,7 +34,7 @@ pub fn check(args: &CheckArgs, out: &mut impl Write) -> io::Result<bool> {
         CheckFormat::Json => json(&findings, upstreams.is_some(), out),
     };
     match told.and_then(|()| out.flush()) {
-        // Who reads no further goes by the exit code.
+        // A reader that stops early can still use the exit code.
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {}
         told => told?,
     }

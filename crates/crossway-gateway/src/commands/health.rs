@@ -13,39 +13,39 @@ use crate::outward;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum HealthError {
-    /// The URL is not one that can be asked.
+    /// The URL is not a plain HTTP URL.
     #[error("{0:?} is not a URL that can be asked; one is written as http://127.0.0.1:9808/readyz")]
     BadUrl(String),
-    /// Nobody answers.
+    /// There is no answer.
     #[error("{url} can't be asked")]
     NoAnswer {
-        /// What was asked.
+        /// The URL.
         url: Uri,
         /// Why.
         source: io::Error,
     },
-    /// The answer is another one than that all is well.
+    /// The answer is not a success.
     #[error("{url} says {status}")]
     Unhealthy {
-        /// What was asked.
+        /// The URL.
         url: Uri,
-        /// What it says.
+        /// The status of the answer.
         status: StatusCode,
     },
 }
 
-/// Asks once: all is well if the status is one of success (2xx).
+/// Asks once. The gateway is healthy if the status is a success (2xx).
 ///
 /// # Errors
 ///
-/// When the URL is none of plain HTTP, nobody answers within five seconds, or the answer is another one.
+/// When the URL is not plain HTTP, there is no answer within five seconds, or the answer is not a success.
 pub async fn health(args: HealthArgs) -> Result<(), HealthError> {
     let bad = || HealthError::BadUrl(args.url.clone());
     let url: Uri = args.url.parse().map_err(|_| bad())?;
     if url.scheme_str() != Some("http") || url.host().is_none() {
         return Err(bad());
     }
-    // A gateway of this machine, or one that is as near.
+    // The gateway is on this machine or close by, so no proxy is used.
     let asked =
         tokio::time::timeout(HEALTH_ANSWER, outward::ask(&url, Request::default(), None, &Proxies::none()))
             .await;

@@ -38,29 +38,29 @@ pub enum OpenApiError {
          with --server-type, or --config FILE"
     )]
     NoServer,
-    /// A flag that is of no use.
+    /// A flag has no effect here.
     #[error("{flag} is for {of}")]
     OutOfPlace {
         /// The flag.
         flag: &'static str,
-        /// What it is for.
+        /// What the flag is for.
         of: &'static str,
     },
-    /// The address can't be found.
+    /// The host has no address.
     #[error("--host {0:?} is no name and no address of this machine")]
     BadHost(String),
-    /// An origin is none.
+    /// An origin is invalid.
     #[error(
         "--cors-allow-origins {0:?} is not an origin; one is written as https://chat.example.com, and * stands for all"
     )]
     BadOrigin(String),
-    /// The key can't be one.
+    /// The key is invalid.
     #[error("--api-key can't be sent by anybody: {0}")]
     BadKey(face::InvalidKey),
-    /// A strict key that is not there.
+    /// `--strict-auth` is given without a key.
     #[error("--strict-auth needs --api-key")]
     NoKey,
-    /// A variable is none.
+    /// A variable is not `NAME=VALUE`.
     #[error("--env {0:?} is not NAME=VALUE")]
     BadVariable(String),
     /// The file of variables can't be read.
@@ -71,7 +71,7 @@ pub enum OpenApiError {
         /// Why.
         source: std::io::Error,
     },
-    /// A line of the file of variables is none.
+    /// A line of the file of variables is not `NAME=VALUE`.
     #[error("--env-path {}:{line} is not NAME=VALUE", file.display())]
     BadVariableLine {
         /// The file.
@@ -82,37 +82,37 @@ pub enum OpenApiError {
     /// The headers are no JSON object of texts.
     #[error(r#"--header is a JSON object of texts, such as '{{"Authorization": "Bearer ${{TOKEN}}"}}'"#)]
     BadHeaders,
-    /// A header that can't be sent.
+    /// A header can't be sent.
     #[error(transparent)]
     Header(#[from] HeaderError),
-    /// What stands behind `--` is no URL.
+    /// A URL is needed behind `--`.
     #[error("with this --server-type, one URL stands behind `--`: {0}")]
     BadUrl(String),
-    /// What stands behind `--` is a URL, and should be a command.
+    /// A command is needed behind `--`, and a URL is there.
     #[error("a URL stands behind `--`: say --server-type streamable-http, or sse, before it")]
     UrlAsCommand,
     /// A variable names no proxy that can be used.
     #[error(transparent)]
     Proxy(#[from] BadProxy),
-    /// Half of TLS.
+    /// Only one of certificate and key is given.
     #[error("--ssl-certfile and --ssl-keyfile need each other")]
     HalfTls,
 }
 
-/// What the program needs, made of the flags.
+/// The flags, validated.
 struct Plan {
     listen: ListenPlan,
     hosts: AllowedHosts,
     origins: AllowedOrigins,
     tools: face::Config,
     tls: Option<TlsFiles>,
-    /// The only server; else there is a file.
+    /// The only server; `None` if there is a file of servers.
     upstream: Option<UpstreamPlan>,
-    /// What a server's command finds in its environment.
+    /// The environment of servers' commands.
     env: Vec<(OsString, OsString)>,
 }
 
-/// Serves the tools of what the flags name as OpenAPI, until asked to end.
+/// Serves the tools of the flags' servers as OpenAPI until asked to end.
 ///
 /// # Errors
 ///
@@ -139,7 +139,7 @@ async fn serve(args: OpenApiArgs) -> Result<(), RunError> {
     };
     let tools = tools.hosts(hosts).origins(origins);
     let Some(upstream) = upstream else {
-        // A file that can't be used is told before anything is bound.
+        // A file that can't be used is reported before anything is bound.
         let fleet = Fleet::new(config, Vec::new(), None)?.in_environment(env);
         let mut fleet = if hot_reload { fleet } else { fleet.fixed() };
         let bound = BoundListener::new(listen).await?.of_tools(&tools);
@@ -154,7 +154,7 @@ async fn serve(args: OpenApiArgs) -> Result<(), RunError> {
         &connected,
         ToLegacyOptions::shared_by(SharedBy::Everyone),
     );
-    // Whoever comes first is to see all tools, however long the server takes to start.
+    // The first client should see all tools, even if the server takes long to start.
     let modern = any_era.modern();
     tokio::select! {
         listed = tokio::time::timeout(OPENAPI_FIRST_LIST, first_list(&modern)) => if listed.is_err() {
@@ -174,7 +174,7 @@ async fn serve(args: OpenApiArgs) -> Result<(), RunError> {
     Ok(())
 }
 
-/// Asks for the list of tools, and waits for the answer, whatever it is.
+/// Asks for the list of tools, and waits for any answer.
 async fn first_list(upstream: &dyn Upstream) {
     let context = Context::new(Origin::unique(), Some(Revision::V2026_07_28));
     let Ok(list) = list("crossway openapi") else { return };
@@ -212,8 +212,8 @@ fn plan(args: OpenApiArgs) -> Result<Plan, OpenApiError> {
             drain: OPENAPI_DRAIN,
             timeout: OPENAPI_IDLE,
         },
-        // A page that gets here under another name (DNS rebinding) has no key. Without one, only this machine's names are answered, unless
-        // others are meant to come.
+        // A page that gets here under another host name (DNS rebinding) has no key. Without a key, only this machine's names are allowed,
+        // unless other machines are meant to call.
         hosts: if is_open { AllowedHosts::any() } else { AllowedHosts::loopback() },
         origins,
         tools,
@@ -232,7 +232,7 @@ fn address(host: Option<&str>, port: u16, has_key: bool) -> Result<SocketAddr, O
     found.ok_or_else(|| OpenApiError::BadHost(host.to_owned()))
 }
 
-/// All pages may call where there is a key, which browsers add to nothing by themselves.
+/// The origins that may call: with a key, all, because browsers never add the key by themselves.
 fn origins(given: &[String], has_key: bool) -> Result<AllowedOrigins, OpenApiError> {
     if given.iter().any(|origin| origin == "*") || given.is_empty() && has_key {
         return Ok(AllowedOrigins::any());
@@ -242,7 +242,7 @@ fn origins(given: &[String], has_key: bool) -> Result<AllowedOrigins, OpenApiErr
     })
 }
 
-/// What commands find in their environment: as with mcpo, all that this process has, and what is said besides.
+/// The environment of commands: as with mcpo, this process's own and the variables of the flags.
 fn variables(args: &OpenApiArgs) -> Result<Vec<(OsString, OsString)>, OpenApiError> {
     let mut all: Vec<(OsString, OsString)> =
         std::env::vars_os().filter(|(name, _)| name != "CROSSWAY_API_KEY").collect();
@@ -270,7 +270,7 @@ fn variables(args: &OpenApiArgs) -> Result<Vec<(OsString, OsString)>, OpenApiErr
     for variable in &args.env {
         match variable.split_once('=') {
             Some((name, value)) if !name.is_empty() => set(name, value),
-            // What it says may be a secret.
+            // The value may be a secret.
             _ => {
                 return Err(OpenApiError::BadVariable(
                     variable.split('=').next().unwrap_or_default().to_owned(),
@@ -281,8 +281,8 @@ fn variables(args: &OpenApiArgs) -> Result<Vec<(OsString, OsString)>, OpenApiErr
     Ok(all)
 }
 
-/// A value as python-dotenv reads it: what stands in quotes, or all before a comment. `None` if a quote has no end, or has something behind
-/// it that is no comment.
+/// A value as python-dotenv reads it: the text in quotes, or all text before a comment. `None` if a quotation does not end, or if anything
+/// but a comment follows it.
 fn value_of(text: &str) -> Option<String> {
     let mut rest = text.trim().chars();
     let Some(quote) = rest.next().filter(|first| ['"', '\''].contains(first)) else {

@@ -38,7 +38,7 @@ async fn run(args: StdioArgs) -> Result<(), RunError> {
     let left = async {
         client.left().await.map_err(RunError::Stdio)?;
         tokio::time::sleep(REACHED_FOR_NOBODY).await;
-        // A script would take it that it has its answers.
+        // Without an error, a script would assume that it has its answers.
         if client.is_silent() { Ok(()) } else { Err(RunError::Left) }
     };
     let reached = tokio::select! {
@@ -58,9 +58,9 @@ async fn run(args: StdioArgs) -> Result<(), RunError> {
     }
 }
 
-/// Answers the client's first request by what is wrong: most clients show that to their users, and not the log.
+/// Answers the client's first request with the error: most clients show that to their users, but not the log.
 async fn tell(client: OwnStdio, error: &DetectError, signals: &mut Signals) -> Result<(), RunError> {
-    // Who types that sees the log.
+    // At a terminal, the user sees the log.
     if io::stdin().is_terminal() {
         return Ok(());
     }

@@ -19,33 +19,33 @@ use crate::args::{HeaderArg, HeaderError, TransportArg};
 use crate::expand::expanded;
 use crate::plan::{CommandPlan, UpstreamPlan, UrlPlan, http_url};
 
-/// What is wrong with an upstream.
+/// A problem with an upstream.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum UpstreamProblem {
-    /// There is none.
+    /// There is no upstream.
     #[error(
         "there is no upstream; add one, such as upstreams: {{ time: {{ command: uvx, args: [mcp-server-time] }} }}"
     )]
     None,
-    /// There are too many.
+    /// There are too many upstreams.
     #[error("there are {found} upstreams, and there may be {limit}")]
     TooMany {
-        /// How many there are.
+        /// The number of upstreams.
         found: usize,
-        /// How many there may be.
+        /// The highest possible number.
         limit: usize,
     },
-    /// A name that can't be one.
+    /// A name is invalid.
     #[error(
         "{0:?} can't be an upstream's name: 1 to 64 of A-Z a-z 0-9 . _ -, the first a letter or a digit, since it is a part of \
          URLs and of tools' names"
     )]
     BadName(String),
-    /// Two have one name.
+    /// Two upstreams have the same name.
     #[error("{0:?} is an upstream's name already, in `upstreams`; take another")]
     Twice(String),
-    /// An endpoint is not one that can be served.
+    /// An endpoint's path is invalid or taken.
     #[error("{}", if *.is_taken {
         format!("{path} is where the upstream of this name is; call the endpoint otherwise")
     } else {
@@ -54,29 +54,29 @@ pub enum UpstreamProblem {
     BadEndpoint {
         /// The path.
         path: String,
-        /// Whether an upstream is there.
+        /// Whether an upstream is served at this path.
         is_taken: bool,
     },
-    /// Two have one prefix.
+    /// Two upstreams have the same prefix.
     #[error(
         "the names of its tools begin with {prefix:?}, as those of {other:?} do; give it another `prefix`"
     )]
     SamePrefix {
         /// The prefix.
         prefix: String,
-        /// Who else has it.
+        /// The other upstream.
         other: String,
     },
-    /// Neither a command nor a URL, nor anything else.
+    /// An upstream has neither a command nor a URL, nor anything else to connect to.
     #[error("has neither `command` nor `url`, and no `openapi` or `webhook`; add one of them")]
     Nothing,
-    /// Two of them.
+    /// An upstream has two of them.
     #[error("has `{0}` and also `{1}`; take one of them away")]
     Both(&'static str, &'static str),
-    /// A key that is for the other kind.
+    /// A key is for upstreams of another kind.
     #[error("is for an upstream with `{of}`; take it away")]
     OutOfPlace {
-        /// What it is for.
+        /// The key that such upstreams have.
         of: &'static str,
     },
     /// A URL that can't be used.
@@ -91,10 +91,10 @@ pub enum UpstreamProblem {
     /// The name of an environment variable that can't be one.
     #[error("can't be the name of an environment variable: it is empty, or has a = or a NUL")]
     BadVariable,
-    /// A working directory that is none.
+    /// The working directory does not exist.
     #[error("there is no such folder")]
     NoFolder,
-    /// Trust for whoever is shared by everybody.
+    /// All tenants share one process or session.
     #[error(
         "all tenants share this one's processes or sessions; take the scope `tenant` unless it keeps nothing of those who call"
     )]
@@ -102,42 +102,42 @@ pub enum UpstreamProblem {
     /// The scope is wider than a credential.
     #[error("the scope is narrowed to `{to}` by credentials[{by}], which a wider one would share")]
     Narrowed {
-        /// The scope that holds.
+        /// The resulting scope.
         to: &'static str,
-        /// The rule about credentials.
+        /// The index of the credential's rule.
         by: usize,
     },
-    /// A credential goes where the upstream's own config puts something for everybody.
+    /// A credential goes to a place that the upstream's own config fills for everybody.
     #[error(
         "the upstream has {0} of its own, which those would be called with who lack this one; take that away, and let a rule with `for: shared` say it"
     )]
     TakenPlace(Place),
-    /// A value that can't be.
+    /// A number is too low.
     #[error("has to be at least {0}")]
     TooFew(usize),
     /// The longest time is shorter than the first.
     #[error("is shorter than `first`")]
     ShorterThanFirst,
-    /// What is said of a REST API or of webhooks.
+    /// A problem with a REST API or webhooks.
     #[error(transparent)]
     Api(#[from] super::apis::ApiProblem),
-    /// An entry of `mcpServers`.
+    /// A problem with an entry of `mcpServers`.
     #[error("{0}")]
     Server(crate::servers::Problem),
-    /// A rule names a tool as clients see it.
+    /// A rule names a tool or prompt with the prefix that clients see.
     #[error(
         "tools and prompts are named as the upstream calls them, without the {prefix:?} that clients see"
     )]
     Prefixed {
-        /// What clients see before the name.
+        /// The prefix that clients see.
         prefix: String,
     },
-    /// A member of an entry that means nothing here.
+    /// A member of an entry has no meaning here.
     #[error("means nothing here, and is passed over")]
     Ignored,
 }
 
-/// Checks all upstreams, and gives those that can be used.
+/// Checks all upstreams, and returns the usable ones.
 pub(super) fn check(
     file: &ConfigFile,
     root: &Node<'_>,
@@ -239,7 +239,7 @@ pub(super) fn with<'a>(at: &[Step], step: impl Into<Step> + 'a) -> Vec<Step> {
     path
 }
 
-/// Tells of headers and variables whose names say that they are secrets, and of a proxy's user, if they stand in the file.
+/// Warns about secrets in the file itself: headers and variables with the names of secrets, and a proxy's user.
 fn literals(at: &[Step], root: &Node<'_>, findings: &mut Findings) {
     let proxy = with(at, "proxy");
     if let Some(Value::Text(text)) = root.find(&proxy).map(|node| &node.value)
@@ -317,7 +317,7 @@ fn one(
     Some(UpstreamPlan::Api(api.through(proxies)))
 }
 
-/// Tells of keys that are for upstreams of another kind.
+/// Reports keys that are for upstreams of another kind.
 fn out_of_place(at: &[Step], kind: &str, upstream: &UpstreamFile, findings: &mut Findings) {
     let of_commands = [
         ("args", !upstream.args.is_empty()),
@@ -366,7 +366,7 @@ fn command(
     }
 }
 
-/// A working directory, which begins at the config's folder.
+/// Resolves a working directory against the config's folder.
 fn folder(at: &[Step], cwd: &Path, context: &Context<'_>, findings: &mut Findings) -> PathBuf {
     let folder = context.folder.join(cwd);
     if !folder.is_dir() {
@@ -375,7 +375,7 @@ fn folder(at: &[Step], cwd: &Path, context: &Context<'_>, findings: &mut Finding
     folder
 }
 
-/// What an upstream goes through: its own proxy, none, or what holds for all.
+/// Returns an upstream's outgoing proxies: its own, none, or those for all upstreams.
 fn own_proxies(at: &[Step], upstream: &UpstreamFile, of_all: &Proxies, findings: &mut Findings) -> Proxies {
     match upstream.proxy.as_ref().map(|proxy| proxy.0.expose()) {
         None => of_all.clone(),
@@ -413,7 +413,7 @@ fn url_plan(
     Some(UrlPlan { url, transport, headers, proxies, keeps_ids: false })
 }
 
-/// Headers for each request.
+/// Parses the headers for each request.
 pub(super) fn headers(
     at: &[Step],
     upstream: &UpstreamFile,
@@ -430,14 +430,14 @@ pub(super) fn headers(
 }
 
 fn header(name: &str, value: &str) -> Result<(HeaderName, HeaderValue), HeaderError> {
-    // What it may stand for was put in its place already: `${` is no variable now.
+    // Variables are already expanded, so `${` is plain text here.
     let (name, _) = HeaderArg::new(name, "")?.resolve(|_| None)?;
     let mut value = HeaderValue::from_str(value.trim()).map_err(|_| HeaderError::BadValue(name.clone()))?;
     value.set_sensitive(true);
     Ok((name, value))
 }
 
-/// Numbers of which none would mean that nothing works.
+/// Reports numbers that are zero, with which nothing would work.
 pub(super) fn at_least_one<const N: usize>(
     at: &[Step],
     numbers: [(&str, usize); N],
@@ -469,7 +469,7 @@ fn spec(name: &str, plan: UpstreamPlan, file: &UpstreamFile) -> UpstreamSpec {
     }
 }
 
-/// Two upstreams whose tools would have the same names, or whose own names are much alike.
+/// Reports upstreams with the same prefix, and warns about names that differ only in case.
 fn prefixes(file: &ConfigFile, specs: &[UpstreamSpec], findings: &mut Findings) {
     let mut owners: BTreeMap<&str, &str> = BTreeMap::new();
     let mut folded: BTreeMap<String, &str> = BTreeMap::new();
@@ -483,7 +483,7 @@ fn prefixes(file: &ConfigFile, specs: &[UpstreamSpec], findings: &mut Findings) 
             let alike = crossway_policy::Problem::MuchAlike { other: other.to_owned() };
             findings.warning(steps![list(spec), &spec.name], Problem::Policy(alike));
         }
-        // Of the same name was told already.
+        // Equal names were reported already.
         if let Some(other) = owners.insert(&spec.prefix, &spec.name)
             && other != spec.name
         {
