@@ -7,14 +7,15 @@ use crate::{ListKind, ScopeKey};
 
 /// Decides who may see and call what, and who sees the same.
 ///
-/// A router asks for each item that it lists and for each call that names one, and takes nothing as granted that was once
-/// answered: what has been answered before holds for a list only as long as [`rights_group`](Self::rights_group) stay the same. All
-/// answers are wanted at once, from memory.
+/// A router asks for each item that it lists and for each call that names one. It reuses earlier answers only
+/// for lists, and only as long as [`rights_group`](Self::rights_group) stays the same. All answers have to be
+/// given at once, from memory.
 ///
-/// Listing and calling are two questions: [`can_see`](Self::can_see) decides what is in a list, [`authorize`](Self::authorize) what may be
-/// called. Who may not see something may not call it either, unless an implementation says otherwise.
+/// Listing and calling are separate: [`can_see`](Self::can_see) decides what is in a list,
+/// [`authorize`](Self::authorize) what may be called. By default, a caller who may not see something may not
+/// call it either.
 ///
-/// What is not allowed is answered as what does not exist.
+/// A request for something that is not allowed is answered as if it did not exist.
 pub trait Access: Send + Sync + 'static {
     /// The callers with the same rights as this one. A filtered list is cached once per set.
     fn rights_group(&self, context: &Context) -> CallerSet;
@@ -29,19 +30,22 @@ pub trait Access: Send + Sync + 'static {
     /// The callers to whom this upstream shows the same lists. [`CallerSet::Nobody`] hides the upstream from this caller.
     fn list_group(&self, upstream: &str, context: &Context) -> CallerSet;
 
-    /// Whether at least two of these upstreams are there for the caller. They are all of the router's; the answer depends on the caller's alone.
+    /// Whether the caller sees at least two of these upstreams, which are all of the router's. The answer
+    /// must depend only on the caller.
     fn sees_several(&self, upstreams: &mut dyn Iterator<Item = &str>, context: &Context) -> bool {
         upstreams.filter(|upstream| self.list_group(upstream, context) != CallerSet::Nobody).nth(1).is_some()
     }
 
-    /// Whether the caller may see an item of a list, or hear of a resource that no list may have: then what is asked about has no
-    /// [item](AccessTarget::item), and the answer has to be that of [`authorize`](Self::authorize) for who would read it.
+    /// Whether the caller may see an item of a list, or be notified of a resource that may be in no list. In
+    /// the latter case the target has no [item](AccessTarget::item), and the answer has to be that of
+    /// [`authorize`](Self::authorize) for a caller who reads it.
     fn can_see(&self, thing: &AccessTarget<'_>, context: &Context) -> bool {
         let _ = (thing, context);
         true
     }
 
-    /// The same for many items of one upstream, one after the other: what is the same for all of them can be found out once.
+    /// The same for many items of one upstream. Facts that are the same for all of them can be determined
+    /// once.
     fn item_filter<'a>(&'a self, upstream: &'a str, context: &'a Context) -> ItemFilter<'a> {
         let _ = upstream;
         Box::new(move |thing| self.can_see(thing, context))
@@ -54,9 +58,10 @@ pub trait Access: Send + Sync + 'static {
         None
     }
 
-    /// Whether the caller may make a request about something: by default, whether the caller [may see](Self::can_see) it, whose
-    /// [item](AccessTarget::item) is known only if [`needs_item`](Self::needs_item) says so. May leave in the call's context what upstreams
-    /// want to see.
+    /// Whether the caller may make a request about something. By default, whether the caller [may
+    /// see](Self::can_see) it; its [item](AccessTarget::item) is known only if
+    /// [`needs_item`](Self::needs_item) says so. The implementation may add values for upstreams to the
+    /// call's context.
     fn authorize(&self, thing: &AccessTarget<'_>, request: &Message, context: &mut Context) -> bool {
         let _ = request;
         self.can_see(thing, context)
@@ -74,20 +79,20 @@ pub trait Access: Send + Sync + 'static {
         None
     }
 
-    /// Whether callers may hear the names of all upstreams.
+    /// Whether callers may be told the names of all upstreams.
     fn reveals_upstream_names(&self) -> bool {
         false
     }
 
-    /// Whether [`authorize`](Self::authorize) looks at the [item](AccessTarget::item) of what is called, for calls of this kind to this
-    /// upstream.
+    /// Whether [`authorize`](Self::authorize) needs the [item](AccessTarget::item) that is called, for calls
+    /// of this kind to this upstream.
     fn needs_item(&self, upstream: &str, kind: ListKind, context: &Context) -> bool {
         let _ = (upstream, kind, context);
         false
     }
 }
 
-/// Says whether a caller may see an item.
+/// Decides whether a caller may see an item.
 pub type ItemFilter<'a> = Box<dyn Fn(&AccessTarget<'_>) -> bool + 'a>;
 
 /// A set of callers that share a cache entry.
@@ -109,17 +114,17 @@ pub enum CallerSet {
 pub struct AccessTarget<'a> {
     /// The upstream that has it.
     pub upstream: &'a str,
-    /// The list in which it is, or would be. What is read by a URI is of [`ListKind::Resources`].
+    /// The list that has it, or would have it. For a URI that is read, [`ListKind::Resources`].
     pub kind: ListKind,
     /// Its name, URI or URI template there.
     pub name: &'a str,
-    /// The item of the list as the upstream has it, JSON text, where it is known.
+    /// The item of the upstream's list, as JSON text, if it is known.
     pub item: Option<&'a [u8]>,
-    /// Whether the list could not be had, so that nobody knows whether the item is in it.
+    /// Whether the list is unavailable, so that it is unknown whether it has the item.
     pub is_list_unavailable: bool,
 }
 
-/// All may see and call everything, and all see the same.
+/// Everybody may see and call everything, and all see the same.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct AllowAll;
 
@@ -137,7 +142,8 @@ impl Access for AllowAll {
     }
 }
 
-/// All may see and call everything, but lists are kept apart for each [`ScopeKey`], and not kept for clients without one.
+/// Everybody may see and call everything, but lists are cached separately for each [`ScopeKey`], and not at
+/// all for clients without one.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct ByScopeKey;
 

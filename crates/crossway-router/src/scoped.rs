@@ -121,9 +121,9 @@ struct Instance {
     calls: AtomicUsize,
     /// The calls that may wait for their clients, including those that wait after their replies have ended.
     kept: AtomicUsize,
-    /// How many of these have a reply that has not ended.
+    /// The number of these whose reply has not ended.
     replied: AtomicUsize,
-    /// How many of the calls are streams that last as long as their clients like.
+    /// The number of calls that are streams, which last as long as their clients like.
     standing: AtomicUsize,
     used: Mutex<Used>,
     /// When the instance becomes old.

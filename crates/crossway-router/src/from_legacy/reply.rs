@@ -28,7 +28,7 @@ pub(super) struct CallReply {
     /// Whether the server has received a round of the call.
     was_seen: bool,
     is_over: bool,
-    /// What it ends with behind the queue, if it has failed.
+    /// The error after the queue, if the call has failed.
     failure: Option<CallError>,
 }
 

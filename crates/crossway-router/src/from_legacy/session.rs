@@ -46,7 +46,7 @@ impl Session {
         self.link.call(Call::message(request, context))
     }
 
-    /// A request for what belongs to no call and passes this filter, which is JSON text.
+    /// A request for the messages that belong to no call and that pass this filter, which is JSON text.
     pub(super) fn listen_request(&self, filter: &[u8]) -> Option<Message> {
         let params = [br#"{"notifications":"#, filter, b"}"].concat();
         self.state().machine.request_of("subscriptions/listen", &params)
@@ -56,13 +56,13 @@ impl Session {
         &self.listeners
     }
 
-    /// A number from 0 to 1 by which what all sessions do is spread over time.
+    /// A number from 0 to 1 that spreads the actions of all sessions over time.
     pub(super) fn spread(&self) -> f64 {
         let mixed = self.origin.as_u64().wrapping_mul(0x9E37_79B9_7F4A_7C15);
         f64::from(u16::try_from(mixed >> 48).unwrap_or_default()) / f64::from(u16::MAX)
     }
 
-    /// An id for a server request that no other of the session has.
+    /// A new id for a server request, unique within the session.
     pub(super) fn question(&self, cell: &Arc<Mailbox>) -> RequestId {
         let mut state = self.state();
         state.next_question += 1;
@@ -71,7 +71,7 @@ impl Session {
         id
     }
 
-    /// The call no longer waits for answers to these.
+    /// Records that the call no longer waits for answers to these questions.
     pub(super) fn forget_questions(&self, asked: &[RequestId]) {
         if asked.is_empty() {
             return;
@@ -131,7 +131,7 @@ impl Session {
                 let cell =
                     response.id().and_then(|id| state.asked.remove(&id)).and_then(|cell| cell.upgrade());
                 drop(state);
-                // An answer to no question is nobody's.
+                // An answer to an unknown question is dropped.
                 if let Some(cell) = cell {
                     cell.deliver(response);
                 }
@@ -168,7 +168,8 @@ impl Session {
         self.state.lock()
     }
 
-    /// Ends the session. Its calls fail, for their clients wait for answers; whether the server has done what they ask is not known.
+    /// Ends the session. Its calls fail, since their clients wait for answers; it is unknown whether the
+    /// server has carried them out.
     fn close(&self) {
         let cells: Vec<_> = {
             let mut state = self.state();
@@ -182,7 +183,7 @@ impl Session {
     }
 }
 
-/// What links hold: the session ends with the last of them.
+/// The session as links hold it: it ends with the last of them.
 pub(super) struct FromLegacyConnection(Arc<Session>);
 
 impl FromLegacyConnection {
@@ -209,7 +210,7 @@ impl Connection for FromLegacyConnection {
 
 impl Drop for FromLegacyConnection {
     fn drop(&mut self) {
-        // Replies that are still read go on; who listens is told that nothing more comes.
+        // Replies that are still read continue; listeners are told that nothing more comes.
         self.0.listeners.want(Hearing::Over);
     }
 }

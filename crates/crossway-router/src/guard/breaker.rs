@@ -38,7 +38,7 @@ pub(super) enum Admission {
     Await(Duration),
 }
 
-/// One trial: of several that are under way, only the newest decides, for the others were given up on.
+/// One trial. If several are under way, only the newest decides, because the others were given up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct TrialId(u64);
 

@@ -16,9 +16,9 @@ use crate::{ScopeKey, limits};
 pub struct GuardOptions {
     /// The upstream's name in logs.
     pub name: Arc<str>,
-    /// How many calls may be in flight at once; at least one.
+    /// The most calls in flight at once; at least one.
     pub concurrent: usize,
-    /// How many more may wait for their turn.
+    /// The most further calls that wait for their turn.
     pub queued: usize,
     /// How long a call may wait for its turn.
     pub queue_time: Duration,
@@ -29,11 +29,11 @@ pub struct GuardOptions {
     pub heed_retry_after: bool,
     /// How often a call may be retried.
     pub retries: u32,
-    /// Which calls may be retried though the upstream may have seen them; `None`: no call.
+    /// The calls that may be retried although the upstream may have seen them; `None`: no call.
     pub repeatable: Option<Arc<dyn Repeatable>>,
     /// How long a call may be silent: progress and other messages are signs of life. `None`: without limit.
     pub idle: Option<Duration>,
-    /// How long a call may take in all, with its wait and its retries. `None`: without limit.
+    /// How long a whole call may take, with its wait and its retries. `None`: any time.
     pub total: Option<Duration>,
     pub(super) group_of: Option<GroupOf>,
 }
@@ -70,7 +70,7 @@ impl GuardOptions {
         self
     }
 
-    /// Sets how many calls may be in flight at once, and how many more may wait.
+    /// Sets the most calls in flight at once, and the most further calls that wait.
     #[must_use]
     pub fn bounds(mut self, concurrent: usize, queued: usize) -> Self {
         (self.concurrent, self.queued) = (concurrent, queued);
@@ -98,7 +98,7 @@ impl GuardOptions {
         self
     }
 
-    /// Sets which calls may be retried though the upstream may have seen them.
+    /// Sets the calls that may be retried although the upstream may have seen them.
     #[must_use]
     pub fn repeatable(mut self, repeatable: Arc<dyn Repeatable>) -> Self {
         self.repeatable = Some(repeatable);
@@ -112,7 +112,7 @@ impl GuardOptions {
         self
     }
 
-    /// Sets how long a call may take in all; zero: without limit.
+    /// Sets how long a whole call may take; zero: any time.
     #[must_use]
     pub fn total(mut self, total: Duration) -> Self {
         self.total = Some(total).filter(|total| !total.is_zero());

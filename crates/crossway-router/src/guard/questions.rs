@@ -41,7 +41,7 @@ struct Question {
 pub(super) enum Awaits {
     /// The client's, which may take until then.
     Client(Instant),
-    /// Nobody's, since then if it waited before.
+    /// Nobody's; since then, if it waited before.
     Nobody(Option<Instant>),
 }
 
@@ -94,8 +94,8 @@ impl Questions {
 /// The questions asked in one reply. They are closed when it is dropped.
 pub(super) struct Asked {
     on: Arc<Questions>,
-    /// How many requests the server had sent before the call. Its client leaves those unanswered, or the server does not wait for them: they
-    /// are no reason to wait longer for this call.
+    /// The number of requests that the server had sent before the call. Its client leaves those unanswered,
+    /// or the server does not wait for them, so they are no reason to wait longer for this call.
     before: u64,
     ids: Vec<RequestId>,
 }

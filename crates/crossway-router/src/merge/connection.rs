@@ -36,7 +36,7 @@ impl Connection for RouterConnection {
                 Some(id) => self.request(id, without_extensions(message), call.context),
                 None => self.notify(&message, &call.context),
             },
-            // Nothing is said on a modern connection that was not asked for.
+            // On a modern connection, nothing is sent without a request.
             Ask::Listen => Reply::silent(),
         }
     }
@@ -82,7 +82,7 @@ impl RouterConnection {
         }
     }
 
-    /// A request about something that has a name.
+    /// A request for something with a name.
     fn named(&self, kind: ListKind, id: RequestId, mut message: Message, mut context: Context) -> Reply {
         let router = &self.0;
         let exposed = message.name().unwrap_or_default();
@@ -182,7 +182,8 @@ impl RouterConnection {
 }
 
 impl Router {
-    /// Whether the client may make a request about what an upstream calls `name`. Unless the decision depends on the item.
+    /// Whether the client may make a request for the item that an upstream calls `name`, if that does not
+    /// depend on the item's content.
     pub(super) fn admits_in(
         &self,
         member: &ListCache,
@@ -197,12 +198,13 @@ impl Router {
     }
 
     fn authorize(&self, thing: &AccessTarget<'_>, request: &Message, context: &mut Context) -> bool {
-        // Whoever decides hears of every call, also of what is not there for the caller.
+        // The access policy is asked about every call, also about items that the caller does not see.
         self.access().authorize(thing, request, context)
             && self.access().list_group(thing.upstream, context) != CallerSet::Nobody
     }
 
-    /// What an exposed name stands for, if the client may make a request about it, as far as it can be told without asking anybody.
+    /// The target of an exposed name, if the client may make a request for it, as far as it is known without
+    /// asking any upstream.
     fn find_admitted_now(
         &self,
         kind: ListKind,
@@ -219,7 +221,7 @@ impl Router {
         self.admitted(member, kind, name, listed, request, context)
     }
 
-    /// The same, after whatever has to be asked.
+    /// The same, after asking the upstreams that have to be asked.
     async fn find_admitted(
         &self,
         kind: ListKind,
@@ -236,7 +238,7 @@ impl Router {
         self.admitted(member, kind, name, listed, request, context)
     }
 
-    /// What was found, after whoever decides was told if nobody has it.
+    /// Returns `found`, after telling the access policy if no upstream has it.
     fn or_missed<T>(&self, found: Result<T, NotFound>, context: &Context) -> Result<T, NotFound> {
         if matches!(found, Err(NotFound::Unknown)) {
             self.access().unknown_target(context);
@@ -244,7 +246,7 @@ impl Router {
         found
     }
 
-    /// What an upstream has for the client, where whoever decides looks at it.
+    /// The upstream's list for the client, if the access policy needs the item.
     fn looked_at(
         &self,
         member: &ListCache,
@@ -256,7 +258,8 @@ impl Router {
         is_looked_at.then(|| self.entry(member, request, context)).flatten()
     }
 
-    /// What was found, if the client may make a request about it. `listed` is the upstream's list, where it is looked at.
+    /// Returns the target if the client may make a request for it. `listed` is the upstream's list, if the
+    /// access policy needs it.
     fn admitted(
         &self,
         member: Arc<ListCache>,
@@ -273,7 +276,7 @@ impl Router {
             let items = listed.as_ref().and_then(|listed| listed.as_ref().ok()).map(|listed| &listed.items);
             let mut of_name =
                 items.into_iter().flat_map(|items| items.named(&name)).map(|item| &item.json[..]);
-            // Of several of one name the first is listed that the client may see.
+            // Of several items with one name, the first that the client may see is listed.
             let item = match (of_name.next(), of_name.clone().next()) {
                 (Some(first), Some(_)) => iter::once(first)
                     .chain(of_name)
@@ -285,15 +288,15 @@ impl Router {
         };
         match (is_admitted, listed) {
             (true, _) => Ok((member, name)),
-            // It may have been denied only since it is not known to be there.
+            // It may have been denied only because it is not known to exist.
             (false, Some(Err(failure))) => Err(NotFound::Untold(Some(failure))),
             (false, _) => Err(NotFound::Unknown),
         }
     }
 }
 
-/// The request as of a client without extensions: they may be about methods that there are none of here (`tasks/get`), and bring
-/// results that only these make use of.
+/// The request as if its client had no extensions: those may add methods that this router lacks
+/// (`tasks/get`), and results that need these methods.
 fn without_extensions(mut request: Message) -> Message {
     let Some(declared) = request.client_capabilities() else { return request };
     // Names may be written with escapes.
@@ -306,7 +309,7 @@ fn without_extensions(mut request: Message) -> Message {
             Some(_) => serde_json::to_string(&kept).unwrap_or_else(|_| "{}".to_owned()),
             None => return request,
         },
-        // Half a surrogate pair in a name: what else there is can't be told apart from it.
+        // A name has half a surrogate pair, so the other members can't be separated from it.
         Err(_) => "{}".to_owned(),
     };
     let edited = request.edit(Part::Meta, &[], &[(keys::CLIENT_CAPABILITIES, kept.as_bytes())]);
@@ -346,7 +349,7 @@ fn not_found(why: NotFound, id: &RequestId, what: &str, name: &str) -> Reply {
     }
 }
 
-/// The answer about what nobody has, as servers say it.
+/// The answer for an unknown name, as servers give it.
 fn unknown(id: &RequestId, what: &str, name: &str) -> Message {
     let name: String = name.chars().take(QUOTED_NAME_CHARS).collect();
     Message::error_of(

@@ -18,12 +18,13 @@ use crate::list_cache::ListKind;
 
 /// The introductions that callers may be told: those of upstreams with an item in one of the caller's lists.
 ///
-/// Instructions of other upstreams would reveal that these exist. The introductions are kept for each caller alone, as its own lists
-/// brought them: what is known of an upstream that callers share depends on who else has asked for it, and when.
+/// Instructions of other upstreams would reveal that these exist. The introductions are kept for each caller
+/// separately, as its own lists brought them: the shared cache of an upstream depends on which other callers
+/// have asked, and when.
 #[derive(Default)]
 pub(super) struct Introductions {
     callers: HashMap<CallerSet, Introduced>,
-    /// Rises with each list that is sent.
+    /// Increases with each list that is sent.
     now: u64,
 }
 
@@ -125,7 +126,8 @@ impl Router {
         all
     }
 
-    /// The callers that are told the same as this one; `None` where nothing is kept for a call, or instructions are not joined.
+    /// The callers that get the same as this one; `None` if nothing is kept for this call, or instructions
+    /// are not joined.
     fn caller(&self, context: &Context) -> Option<CallerSet> {
         if self.0.options.is_alone {
             return None;

@@ -18,7 +18,7 @@ use crate::access::CallerSet;
 use crate::limits::LINK_COMPARISONS;
 use crate::list_cache::{ListCache, has_resources};
 
-/// What the types of content blocks begin with that name a resource, `resource_link` and `resource`.
+/// The beginning of the types of content blocks that name a resource, `resource_link` and `resource`.
 static NAMES_RESOURCE: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(br#""resource"#));
 
 /// A call whose result may name resources of its upstream.
@@ -31,10 +31,11 @@ struct Asked {
 }
 
 impl Router {
-    /// Hands a `tools/call` or `prompts/get` on. The resources that its result names can be read from this router.
+    /// Passes a `tools/call` or `prompts/get` on. The resources that its result names can then be read from
+    /// this router.
     ///
-    /// "Resource links returned by tools are not guaranteed to appear in the results of a `resources/list` request" (2026-07-28,
-    /// server/tools), so that nothing but the upstream that has given one says whose it is.
+    /// "Resource links returned by tools are not guaranteed to appear in the results of a `resources/list`
+    /// request" (2026-07-28, server/tools), so that only the upstream that returned a link shows whose it is.
     pub(super) fn call_for_content(
         &self,
         member: Arc<ListCache>,
@@ -54,7 +55,7 @@ impl Router {
         }))
     }
 
-    /// Whether URIs in an upstream's results could lead to another one that the client sees.
+    /// Whether URIs in an upstream's results could lead to another upstream that the client sees.
     fn may_name_resources(&self, member: &ListCache, request: &Message, context: &Context) -> bool {
         let members = self.members();
         if self.0.options.is_alone || members.all.len() < 2 {
@@ -78,7 +79,7 @@ fn names_resources(answer: &Message) -> bool {
 }
 
 impl Asked {
-    /// The answer, with URIs that lead back to the upstream that has given it.
+    /// The answer, with URIs that lead back to the upstream that returned it.
     async fn renamed(self, answer: Message) -> Message {
         let Ok(answer) = answer.reread() else { return answer };
         let whole = answer.to_bytes();
@@ -100,7 +101,7 @@ impl Asked {
             return answer;
         }
         text.extend_from_slice(&whole[at..]);
-        // It was read before, and has only grown by names.
+        // It was parsed before, and has grown only by names.
         let unbounded = Limits::default().with(|limits| {
             limits.message_bytes = usize::MAX;
             limits.id_bytes = usize::MAX;
@@ -108,22 +109,22 @@ impl Asked {
         Message::parse(Bytes::from(text), &unbounded).unwrap_or(answer)
     }
 
-    /// Whether the upstream can be asked for resources: if not, its URIs are names that nobody reads.
+    /// Whether the upstream has resources. If not, its URIs are mere names that nobody reads.
     async fn has_resources(&self) -> bool {
         let Some(entry) = self.router.entry(&self.member, &self.request, &self.context) else { return false };
         entry.said().await.is_some_and(|said| has_resources(&said))
     }
 
-    /// Under which URIs the client can read these, JSON text; `None` where that is as they are.
+    /// The URIs, as JSON text, under which the client can read these; `None` for those that need no change.
     async fn wrapped(&self, tokens: &[&str]) -> Vec<Option<String>> {
         let owners = self.router.owners(&self.request, &self.context).await;
-        // What is left is wrapped: so it leads back too.
+        // The rest is wrapped, so that it leads back too.
         let looked_up = LINK_COMPARISONS / (owners.templates.len() + 1);
         let wrapped = |(number, token): (usize, &&str)| {
             let uri: String = serde_json::from_str(token).ok()?;
             let known =
                 (number < looked_up).then(|| self.router.known_owner(&uri, &owners, &self.context)).flatten();
-            // Clients fetch these themselves, or know them by their scheme.
+            // Clients fetch these themselves, or recognise them by their scheme.
             if known.is_none() && clients_know(&uri) {
                 return None;
             }
@@ -136,8 +137,8 @@ impl Asked {
     }
 }
 
-/// Whether clients look at the scheme of a URI: they fetch what is on the web without a server's help, and show what a server gives
-/// them as `ui:` (MCP Apps) in a view of its own.
+/// Whether clients recognise the scheme of a URI: they fetch web pages without a server's help, and show
+/// `ui:` resources (MCP Apps) of a server in a view of their own.
 fn clients_know(uri: &str) -> bool {
     let scheme = uri.split(':').next().unwrap_or_default();
     ["http", "https", "ui"].iter().any(|known| scheme.eq_ignore_ascii_case(known))

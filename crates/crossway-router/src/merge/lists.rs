@@ -19,54 +19,54 @@ use super::{Members, Router, resources};
 use crate::access::{AccessTarget, CallerSet};
 use crate::list_cache::{Asker, Entry, Failure, Item, ListCache, ListKind, Listed, View};
 
-/// A merged list, ready to be sent, and where its names lead.
+/// A merged list, ready to be sent, and the targets of its names.
 pub(super) struct Merged {
-    /// The upstream that it is the list of, if there is no other for the client.
+    /// The only upstream that the client sees, if there is no other.
     only: Option<Arc<str>>,
     /// The upstreams whose lists are missing.
     missing: Vec<Arc<str>>,
-    /// One answer a page, under an id that is to be replaced.
+    /// One answer per page, under an id that is replaced before sending.
     pages: Vec<Message>,
-    /// By what items are exposed as; none where names say by themselves where they lead.
+    /// The targets by exposed name; empty if the names show their targets by themselves.
     places: HashMap<Arc<str>, Place>,
     clashes: Vec<Clash>,
-    /// The upstreams that have something in it, by name.
+    /// The names of the upstreams with items in it, sorted.
     shown: Arc<[Arc<str>]>,
 }
 
-/// Where an exposed name leads.
+/// The target of an exposed name.
 pub(super) struct Place {
     pub(super) upstream: Arc<str>,
     /// What it is called there.
     pub(super) name: Arc<str>,
-    /// How many are before it in the list.
+    /// The number of items before it in the list.
     pub(super) order: usize,
 }
 
-/// Two things of one name, of which the second is left out.
+/// Two items with the same name, of which the second is left out.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Clash {
-    /// The list in which they are.
+    /// The list that has them.
     pub list: ListKind,
     /// What both are called.
     pub name: String,
-    /// The upstream whose thing is listed and reached.
+    /// The upstream whose item is listed and reached.
     pub first: String,
-    /// The upstream whose thing is left out.
+    /// The upstream whose item is left out.
     pub second: String,
 }
 
-/// Whose lists a client's merged one is made of.
+/// The lists that a client's merged list is made from.
 pub(super) struct Seen {
     members: Arc<Members>,
     rights: CallerSet,
-    /// Of each upstream; none of those that are not there for this client.
+    /// The view of each upstream; `None` for those that this client does not see.
     views: Vec<Option<Arc<View>>>,
 }
 
 impl Seen {
-    /// Those that are there for the client, and whose lists they tell it.
+    /// The upstreams that the client sees, and their views.
     pub(super) fn visible(&self) -> impl Iterator<Item = (&Arc<ListCache>, &Arc<View>)> {
         self.members.all.iter().zip(&self.views).filter_map(|(member, view)| Some((member, view.as_ref()?)))
     }
@@ -75,12 +75,12 @@ impl Seen {
         &self.rights
     }
 
-    /// Whether others come after this call who see the same.
+    /// Whether later calls may see the same.
     fn is_lasting(&self) -> bool {
         self.rights != CallerSet::ThisCall && self.visible().all(|(_, view)| view.is_lasting())
     }
 
-    /// What tells merged lists apart. `generation` gives that of one upstream's list.
+    /// The key of the merged list. `generation` returns that of one upstream's list.
     fn key(&self, kind: ListKind, mut generation: impl FnMut(&Arc<ListCache>, &Arc<View>) -> u64) -> Key {
         let lists = self.members.all.iter().zip(&self.views).map(|(member, view)| match view {
             Some(view) => generation(member, view),
@@ -92,7 +92,7 @@ impl Seen {
 }
 
 impl Router {
-    /// The answer to a list's request.
+    /// Answers a list request.
     pub(super) async fn list(
         &self,
         kind: ListKind,
@@ -117,8 +117,8 @@ impl Router {
         }
     }
 
-    /// Names that two upstreams have, as far as clients have asked for the lists. Under [`Prefixed`](super::Prefixed) there are
-    /// none but those that one upstream has twice.
+    /// The names that two upstreams share, in the lists that clients have requested. Under
+    /// [`Prefixed`](super::Prefixed), only names that one upstream has twice.
     #[must_use]
     pub fn clashes(&self) -> Vec<Clash> {
         let mut clashes: Vec<Clash> = Vec::new();
@@ -136,7 +136,7 @@ impl Router {
         Asker::new(self.access(), request, context)
     }
 
-    /// Whose lists the client of `request` sees.
+    /// The lists that the client of `request` sees.
     pub(super) fn seen(&self, request: &Message, context: &Context) -> Seen {
         let members = self.members();
         let asks = ClientFeatures::of(request);
@@ -152,8 +152,8 @@ impl Router {
         Seen { members, rights: self.access().rights_group(context), views }
     }
 
-    /// The merged list for those who see the same as the client of `request`. Waits only for upstreams of which nothing is
-    /// known, and not for long.
+    /// The merged list for all clients that see the same as the client of `request`. Waits only for upstreams
+    /// of which nothing is known, and not for long.
     pub(super) async fn merged(&self, kind: ListKind, request: &Message, context: &Context) -> Arc<Merged> {
         self.merged_of(kind, &self.seen(request, context), request, context).await
     }
@@ -184,14 +184,14 @@ impl Router {
             return merged;
         }
         let merged = Arc::new(self.write(kind, &lists, context));
-        // The list is of the rights that hold now. While it was waited for, they may have become others.
+        // The list was made under the current rights. They may have changed while it was waited for.
         if seen.is_lasting() && self.access().rights_group(context) == *seen.rights() {
             self.ready().insert(key, &merged);
         }
         merged
     }
 
-    /// The merged list if it is ready, and nothing that it is made of has changed.
+    /// The merged list, if it is ready and none of its parts has changed.
     fn merged_now(
         &self,
         kind: ListKind,
@@ -205,14 +205,16 @@ impl Router {
         let (asker, mut is_asked) = (self.asker(request, context), true);
         let key = seen.key(kind, |member, view| {
             let entry = member.entry(view, &asker);
-            // Asking is what keeps lists fresh. Others may have gone without a list that was never asked for on behalf of these.
+            // Asking keeps lists fresh. Other callers may have been answered without a list that these
+            // callers have never requested.
             is_asked &= entry.ask(kind).is_some();
             entry.generation(kind)
         });
         if is_asked { self.ready().find(&key) } else { None }
     }
 
-    /// The upstream and the name that an exposed name stands for, as far as it can be told without asking anybody.
+    /// The upstream and the name that an exposed name stands for, as far as that is known without asking any
+    /// upstream.
     pub(super) fn find(
         &self,
         kind: ListKind,
@@ -222,7 +224,8 @@ impl Router {
     ) -> Result<(Arc<ListCache>, String), NotFound> {
         let members = self.members();
         if let Some((upstream, name)) = self.0.naming.split(exposed) {
-            // Nobody else can have it. So an upstream that is not there is like one that the client has no right to.
+            // No other upstream can have it, so a missing upstream is treated like one that the client may
+            // not see.
             let member = members.by_name.get(upstream).ok_or(NotFound::Unknown)?;
             return Ok((Arc::clone(member), name.to_owned()));
         }
@@ -231,7 +234,7 @@ impl Router {
         self.find_in(&merged, exposed)
     }
 
-    /// The same, after whatever has to be asked.
+    /// The same, after asking the upstreams that have to be asked.
     pub(super) async fn find_anew(
         &self,
         kind: ListKind,
@@ -245,7 +248,8 @@ impl Router {
         }
     }
 
-    /// What is known of an upstream for those who see the same as the client of `request`. None if it is not there for them.
+    /// The cached data of an upstream for clients that see the same as the client of `request`. `None` if
+    /// they don't see it.
     pub(super) fn entry(
         &self,
         member: &ListCache,
@@ -261,8 +265,9 @@ impl Router {
         if let Some(found) = merged.find(exposed, &members) {
             return Ok(found);
         }
-        // Nobody else can have it. Whether it may be called though it is not in the list is decided, and recorded, as it is where a name says
-        // whose it is; and why nothing is known of an upstream (no credential, say) is for it to tell.
+        // No other upstream can have it. If it is not in the list, the access policy decides, and the
+        // decision is recorded as usual; if nothing is known of the upstream (because of a missing
+        // credential, for example), the upstream gives the reason itself.
         if let Some(only) = merged.only(&members)
             && self.0.naming.expose(&only.name, exposed) == exposed
         {
@@ -354,7 +359,8 @@ impl Router {
         Merged { only, missing, pages, places, clashes, shown }
     }
 
-    /// Whether all names of some lists say by themselves where they lead, so that no two are the same. Of resources it is asked whose they are.
+    /// Whether all names of these lists show their targets by themselves, so that no two are the same. False
+    /// for resources, whose owners have to be looked up.
     fn lead_back(&self, kind: ListKind, lists: &[(Arc<ListCache>, Option<Listed>)]) -> bool {
         !kind.has_uris()
             && lists.iter().all(|(member, listed)| {
@@ -365,8 +371,9 @@ impl Router {
             })
     }
 
-    /// Of which clashes operators are to be told, each with how many names the two upstreams have in common: once of two upstreams, as long as
-    /// there are the same. Each view has lists of its own, and a server may have thousands of names twice.
+    /// The clashes to log now, each with the number of names that the two upstreams share. A pair is logged
+    /// once as long as the upstreams stay the same: each view has its own lists, and a server may have
+    /// thousands of duplicate names.
     pub(super) fn untold<'a>(&self, clashes: &'a [Clash]) -> Vec<(&'a Clash, usize)> {
         let of = |Clash { list, first, second, .. }: &Clash| (*list, first.clone(), second.clone());
         let members = self.members();
@@ -375,7 +382,8 @@ impl Router {
         new.map(|clash| (clash, clashes.iter().filter(|other| of(other) == of(clash)).count())).collect()
     }
 
-    /// The `_meta` of lists. One upstream alone is to be taken for itself, and the router does not wait for what that says it is.
+    /// The `_meta` of lists. `None` for a router with a single upstream: it introduces itself as that one,
+    /// and nothing waits here to learn its name.
     ///
     /// "Servers **SHOULD** include the following `io.modelcontextprotocol/*` field in every result's `_meta`, unless specifically configured
     /// not to do so, to identify themselves without relying on any prior connection state" (2026-07-28, basic, `_meta`).
@@ -384,7 +392,7 @@ impl Router {
         Some(serde_json::json!({ keys::SERVER_INFO: info }).to_string().into_bytes())
     }
 
-    /// What an item is called as long as no other upstream has one of that name.
+    /// The exposed name of an item, as long as no other upstream has the same one.
     fn expose(&self, kind: ListKind, member: &ListCache, item: &Item) -> Arc<str> {
         if kind.has_uris() {
             return Arc::clone(&item.name);
@@ -405,11 +413,12 @@ impl Router {
 pub(super) enum NotFound {
     /// Nobody has it.
     Unknown,
-    /// An upstream of which nothing is known may have it; with the reason, where it is told which one.
+    /// An upstream of which nothing is known may have it. Has the reason, if it is known which upstream that
+    /// is.
     Untold(Option<Arc<Failure>>),
     /// The same, of these upstreams.
     UntoldBy(BTreeSet<Arc<str>>),
-    /// It can be told once the lists have been asked for.
+    /// It is unknown until the lists have been requested.
     Unasked,
 }
 
@@ -424,14 +433,14 @@ impl Merged {
         self.missing.iter()
     }
 
-    /// The only upstream that is there for the client.
+    /// The only upstream that the client sees.
     pub(super) fn only(&self, members: &Members) -> Option<Arc<ListCache>> {
         self.only.as_ref().and_then(|name| members.by_name.get(name)).cloned()
     }
 
-    /// How many bytes it takes, about.
+    /// Its approximate size in bytes.
     pub(super) fn size(&self) -> usize {
-        /// What a place takes beside its names.
+        /// The size of a place without its names.
         const PLACE: usize = 160;
         let pages: usize = self.pages.iter().map(Message::len).sum();
         pages
@@ -447,7 +456,7 @@ impl Merged {
         self.places.len()
     }
 
-    /// All that it has, by what they are exposed as; in no order.
+    /// All targets by exposed name, in no particular order.
     pub(super) fn places(&self) -> impl Iterator<Item = (&str, &Place)> {
         self.places.iter().map(|(exposed, place)| (&**exposed, place))
     }

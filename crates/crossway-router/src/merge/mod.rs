@@ -135,7 +135,7 @@ impl fmt::Debug for RouterOptions {
 struct Members {
     all: Vec<Arc<ListCache>>,
     by_name: HashMap<Arc<str>, Arc<ListCache>>,
-    /// Rises with each change of the upstreams.
+    /// Increases with each change of the upstreams.
     generation: u64,
     /// The clashes of names that operators were told of.
     clashing: Mutex<Clashing>,
@@ -163,11 +163,11 @@ impl Router {
         }))
     }
 
-    /// Adds an upstream at the end, or replaces the one of the same name in its place. Calls in flight continue where they
-    /// are.
+    /// Adds an upstream at the end, or replaces the one of the same name. Calls in flight continue on the old
+    /// one.
     ///
-    /// It gets modern requests. A legacy server goes behind [`ToLegacy`](crate::ToLegacy) (or [`AnyEra`](crate::AnyEra)): without, its lists are
-    /// left out, and calls are refused.
+    /// It gets modern requests. A legacy server has to be wrapped in [`ToLegacy`](crate::ToLegacy) (or
+    /// [`AnyEra`](crate::AnyEra)); otherwise its lists are left out, and calls to it are refused.
     ///
     /// # Panics
     ///

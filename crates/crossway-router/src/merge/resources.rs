@@ -15,7 +15,8 @@ use super::{Members, Router};
 use crate::access::CallerSet;
 use crate::list_cache::{ListCache, ListKind};
 
-/// What URIs begin with under which an upstream is named, since they lead to another one, or to none, as they are.
+/// The prefix of wrapped URIs. They name their upstream, because the plain URI leads to another one, or to
+/// none.
 const WRAP: &str = "crossway://";
 
 /// The upstream that a URI belongs to.
@@ -25,7 +26,7 @@ pub(super) struct Owner {
     pub(super) uri: String,
 }
 
-/// The lists that say which upstream a URI belongs to, as one client sees them.
+/// The lists that show which upstream a URI belongs to, as one client sees them.
 pub(super) struct Owners {
     resources: Arc<Merged>,
     pub(super) templates: Arc<Merged>,
@@ -33,8 +34,9 @@ pub(super) struct Owners {
 }
 
 impl Router {
-    /// The upstream that a URI belongs to: the one that lists it, or else the one whose template fits it best, or else the
-    /// one that it names, or else the only one that has resources at all, or that is there for the client.
+    /// The upstream that a URI belongs to: the one that lists it; else the one whose template matches it
+    /// best; else the one that it names; else the only one with resources, or the only one that the client
+    /// sees.
     pub(super) async fn owner(
         &self,
         uri: &str,
@@ -54,7 +56,7 @@ impl Router {
         Owners { resources, templates, members: self.members() }
     }
 
-    /// The upstream that lists a URI, or whose template fits it, or that it names.
+    /// The upstream that lists a URI, whose template matches it, or that it names.
     pub(super) fn known_owner(&self, uri: &str, owners: &Owners, context: &Context) -> Option<Owner> {
         let named = unwrap(uri, &owners.members)
             .filter(|named| self.access().list_group(&named.member.name, context) != CallerSet::Nobody);
@@ -63,7 +65,7 @@ impl Router {
 }
 
 impl Owners {
-    /// `named` is what a wrapped URI stands for.
+    /// `named` is the target of a wrapped URI.
     fn known(&self, uri: &str, named: Option<Owner>) -> Option<Owner> {
         let Self { resources, templates, members } = self;
         let listed = resources.find(uri, members).or_else(|| templates.find(uri, members));
@@ -76,7 +78,7 @@ impl Owners {
             .max_by_key(|(template, place)| (literal(template).len(), Reverse(place.order)));
         let Some((exposed, place)) = best else { return named };
         match named {
-            // A template that fits anything does not claim what is wrapped; one that is about what is wrapped itself does.
+            // A template that matches anything does not claim wrapped URIs; a template for wrapped URIs does.
             Some(owner) if *exposed != *place.name || !literal(exposed).starts_with(WRAP) => Some(owner),
             _ => {
                 let member = Arc::clone(members.by_name.get(&place.upstream)?);
@@ -85,7 +87,8 @@ impl Owners {
         }
     }
 
-    /// The only upstream that lists resources, or that is there for the client: of its URIs it may list none.
+    /// The only upstream that lists resources, or the only one that the client sees. It need not list this
+    /// URI.
     pub(super) fn only(&self, uri: &str) -> Option<Owner> {
         let places = self.resources.places().chain(self.templates.places());
         let mut owners = places.map(|(_, place)| &place.upstream);
@@ -99,7 +102,7 @@ impl Owners {
     }
 }
 
-/// What a URI or template of an upstream is exposed as where an earlier upstream has the same.
+/// The exposed form of an upstream's URI or template if an earlier upstream has the same one.
 pub(super) fn wrap(upstream: &str, uri: &str) -> String {
     let mut wrapped = String::from(WRAP);
     for byte in upstream.bytes() {
@@ -115,17 +118,17 @@ pub(super) fn wrap(upstream: &str, uri: &str) -> String {
     wrapped + "/" + uri
 }
 
-/// What a wrapped URI stands for, if there is such an upstream.
+/// The target of a wrapped URI, if there is such an upstream.
 fn unwrap(uri: &str, members: &Members) -> Option<Owner> {
     let (host, inner) = uri.strip_prefix(WRAP)?.split_once('/')?;
-    // Upstreams are few, and this way nothing has to be taken apart.
+    // There are few upstreams, and this way no URI has to be parsed.
     let prefix = |member: &ListCache| wrap(&member.name, "");
     let member =
         members.all.iter().find(|member| prefix(member)[WRAP.len()..].trim_end_matches('/') == host)?;
     Some(Owner { member: Arc::clone(member), uri: inner.to_owned() })
 }
 
-/// An answer to `resources/read` with the contents of `own` under the URI by which the client knows them.
+/// Replaces the URI `own` in an answer to `resources/read` by the URI that the client knows.
 pub(super) fn read_as(mut answer: Message, own: &str, exposed: &str) -> Message {
     if answer.kind() != Kind::Result {
         return answer;

@@ -18,7 +18,7 @@ struct Members<'a> {
 }
 
 impl<'a> Named<'a> {
-    /// `None` if it is no object.
+    /// `None` if it is not an object.
     pub(super) fn read(json: &'a [u8]) -> Option<Self> {
         Some(Self { json, members: serde_json::from_slice(json).ok()? })
     }

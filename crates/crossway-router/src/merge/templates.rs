@@ -1,21 +1,21 @@
-//! Templates of URIs (RFC 6570): what they fit, and which of two upstreams could be meant by one URI.
+//! URI templates (RFC 6570): which URIs they match, and which templates of two upstreams clash.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 
 use crate::limits::TEMPLATE_COMPARISONS;
 
-/// What stands before a template's first expression (RFC 6570).
+/// The text before a template's first expression.
 pub(super) fn literal(template: &str) -> &str {
     template.split('{').next().unwrap_or_default()
 }
 
-/// What stands behind its last expression.
+/// The text after a template's last expression.
 fn end(template: &str) -> &str {
     template.rsplit('}').next().unwrap_or_default()
 }
 
-/// Whether a URI can be one of a template's: it begins and ends as the template does.
+/// Whether a URI can match a template: it begins and ends as the template does.
 pub(super) fn fits(template: &str, uri: &str) -> bool {
     let end = end(template);
     template == uri
@@ -25,8 +25,8 @@ pub(super) fn fits(template: &str, uri: &str) -> bool {
             && uri.ends_with(end)
 }
 
-/// Whether a URI can be one of both templates'. They are only compared by how they begin and end, so that two may be taken to have one in
-/// common that have none.
+/// Whether one URI can match both templates. Only their beginnings and ends are compared, so the answer may
+/// be a wrong yes.
 fn have_one_in_common(one: &str, other: &str) -> bool {
     let is_either = |one: &str, other: &str| one.starts_with(other) || other.starts_with(one);
     match (one.contains('{'), other.contains('{')) {
@@ -40,21 +40,21 @@ fn have_one_in_common(one: &str, other: &str) -> bool {
     }
 }
 
-/// The templates that earlier upstreams have in a merged list.
+/// The templates of earlier upstreams in a merged list.
 #[derive(Default)]
 pub(super) struct Earlier<'a> {
     /// By what they begin with.
     templates: BTreeMap<&'a str, Vec<&'a str>>,
-    /// How long what they begin with is.
+    /// The lengths of their beginnings.
     lengths: BTreeSet<usize>,
-    /// Those of the upstream that is being added. They don't clash with each other.
+    /// The templates of the upstream that is being added, which don't clash with each other.
     own: Vec<&'a str>,
     upstream: &'a str,
 }
 
 impl<'a> Earlier<'a> {
-    /// Adds a template, unless a URI can be one of it and of an earlier upstream's: then it is not added, and this is true. The templates of one
-    /// upstream have to be added one after the other.
+    /// Adds a template, unless one URI can match it and a template of an earlier upstream: then it is not
+    /// added, and this returns true. The templates of one upstream have to be added one after the other.
     pub(super) fn clashes(&mut self, upstream: &'a str, template: &'a str) -> bool {
         if self.upstream != upstream {
             self.upstream = upstream;
@@ -70,8 +70,8 @@ impl<'a> Earlier<'a> {
         clashes
     }
 
-    /// Those are compared that begin as it does. If they are too many for that, one of them is taken to clash: what is wrapped without need is
-    /// read all the same.
+    /// Compares it with the templates that have a compatible beginning. If there are too many of them, it
+    /// counts as clashing: a URI that is wrapped without need can be read all the same.
     fn has_one_in_common_with(&self, template: &str) -> bool {
         let start = literal(template);
         if self.lengths.range(..start.len()).nth(TEMPLATE_COMPARISONS).is_some() {

@@ -1,4 +1,4 @@
-//! A renewable session: what it is opened again from, and how.
+//! A renewable session: the state that it is opened again from, and how.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -13,22 +13,22 @@ use tokio::time::{Instant, timeout};
 
 use crate::limits::{OPEN_TIME, RENEW_PAUSE, RENEWED_SUBSCRIPTIONS};
 
-/// One client's session, on one of the server's after the other.
+/// One client's session, which continues on one session of the server after another.
 pub(super) struct Session {
     upstream: Arc<dyn Upstream>,
     scope: Scope,
     state: Mutex<State>,
-    /// Held by who renews: the others wait for the same.
+    /// Held while the session is renewed; other calls wait for the same attempt.
     renewing: tokio::sync::Mutex<()>,
-    /// How often that has failed, and why it did last.
+    /// The number of failed attempts, and the error of the last one.
     failed: Mutex<(u64, Option<CallError>)>,
 }
 
 struct State {
     link: Link,
-    /// How many of the server's sessions there were before.
+    /// The number of earlier sessions with the server.
     era: u64,
-    /// When the server's session was opened in the place of another.
+    /// When the server's session was opened to replace another one.
     renewed: Option<Instant>,
     opened: Option<Opened>,
     is_initialized: bool,
@@ -38,7 +38,7 @@ struct State {
     subscribed: BTreeSet<Bytes>,
 }
 
-/// What the client's `initialize` said, and what was agreed upon.
+/// The client's `initialize`, and the revision that was agreed upon.
 #[derive(Clone)]
 struct Opened {
     params: Bytes,
@@ -61,23 +61,23 @@ impl Session {
         Self { upstream, scope, state: Mutex::new(state), renewing, failed: Mutex::default() }
     }
 
-    /// The way to the server's session, and which of them it is.
+    /// The link to the server's session, and the session's number.
     pub(super) fn link(&self) -> (Link, u64) {
         let state = self.state();
         (state.link.clone(), state.era)
     }
 
-    /// The client has said `notifications/initialized`.
+    /// Records that the client has sent `notifications/initialized`.
     pub(super) fn initialized(&self) {
         self.state().is_initialized = true;
     }
 
-    /// Whether the server's session took the place of another just now.
+    /// Whether the server's session has replaced another one just now.
     pub(super) fn is_new(&self) -> bool {
         self.state().renewed.is_some_and(|renewed| renewed.elapsed() < RENEW_PAUSE)
     }
 
-    /// Takes note of what a request has set in the server's session.
+    /// Records what a request has set in the server's session.
     pub(super) fn note(&self, request: &Message, answer: &Message, context: &Context) {
         let params = || Bytes::copy_from_slice(request.params().unwrap_or(b"{}"));
         let uri = || request.member(Part::Params, "uri").map(Bytes::copy_from_slice);
@@ -105,12 +105,12 @@ impl Session {
         }
     }
 
-    /// The way to the session that follows the one of this number, which has ended. Those who come at once wait for one attempt, and
-    /// are told the same if it fails.
+    /// The link to the session after the one with this number, which has ended. Concurrent callers wait for
+    /// one attempt, and get the same error if it fails.
     ///
     /// # Errors
     ///
-    /// When there is none to follow it.
+    /// When no session could be opened.
     pub(super) async fn renewed(&self, ended: u64) -> Result<(Link, u64), CallError> {
         let failed_before = self.failures().0;
         let _one_at_a_time = self.renewing.lock().await;
@@ -157,7 +157,8 @@ impl Session {
             .into_iter()
             .map(|uri| ("resources/subscribe", Bytes::from([br#"{"uri":"#, &uri[..], b"}"].concat())));
         for (method, params) in level.into_iter().chain(subscriptions) {
-            // The client was told that it has it, and is told of nothing more: the session is worth more than this.
+            // The client was told that this was set, and gets no error now: losing it is better than losing
+            // the session.
             if let Err(error) = ask(link, context, method, &params).await {
                 tracing::warn!(%error, method, "what the client had set is not set in the new session");
             }
@@ -174,7 +175,8 @@ impl Session {
     }
 }
 
-/// Asks on the client's behalf. The client is not there for what the server asks meanwhile.
+/// Makes a request on the client's behalf. The client is not asked for anything that the server requests
+/// meanwhile.
 async fn ask(link: &Link, context: &Context, method: &str, params: &Bytes) -> Result<Message, CallError> {
     // "The request ID **MUST NOT** have been previously used by the requestor within the same session" (2025-11-25, basic, Requests).
     static NEXT: AtomicU64 = AtomicU64::new(1);

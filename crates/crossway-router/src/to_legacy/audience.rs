@@ -1,4 +1,4 @@
-//! Subscribers to the sessions of one user, tenant or everybody.
+//! Listeners to the sessions of one user, one tenant or everybody.
 
 use std::collections::HashMap;
 
@@ -9,11 +9,11 @@ use tokio::sync::broadcast;
 use super::sharers::Sharer;
 use crate::limits::CHANGES;
 
-/// Who listens to all the sessions of a user, a tenant or everybody: some servers tell a change in that session alone in which it was
-/// made, and whoever listens can't know in which his next call will be.
+/// The listeners to all sessions of a user, a tenant or everybody. Some servers report a change only in the
+/// session in which it was made, and a listener can't know which session its next call will use.
 pub(super) struct Audience {
     changes: broadcast::Sender<Message>,
-    /// Who listens to each resource, each as often as they do.
+    /// The listeners to each resource; one that listens twice is there twice.
     uris: Mutex<HashMap<String, Vec<Sharer>>>,
 }
 
@@ -24,7 +24,7 @@ impl Default for Audience {
 }
 
 impl Audience {
-    /// Hands a change to all who listen.
+    /// Passes a change to all listeners.
     pub(super) fn announce(&self, change: Message) {
         // Nobody may listen.
         let _ = self.changes.send(change);
@@ -34,7 +34,7 @@ impl Audience {
         self.changes.subscribe()
     }
 
-    /// One more listens to a resource.
+    /// Adds a listener to a resource.
     pub(super) fn join(&self, uri: &str, sharer: &Sharer) {
         self.uris().entry(uri.to_owned()).or_default().push(sharer.clone());
     }
@@ -51,7 +51,7 @@ impl Audience {
         }
     }
 
-    /// Whether there is a resource that this one listens to, of which `is_known` says nothing.
+    /// Whether this sharer listens to a resource for which `is_known` is false.
     pub(super) fn has_besides(&self, sharer: &Sharer, is_known: impl Fn(&str) -> bool) -> bool {
         self.uris().iter().any(|(uri, listeners)| !is_known(uri) && listeners.contains(sharer))
     }
@@ -64,7 +64,7 @@ impl Audience {
         self.uris().is_empty()
     }
 
-    /// The resources that are listened to, of which `is_known` says nothing.
+    /// The resources with listeners for which `is_known` is false.
     pub(super) fn besides(&self, is_known: impl Fn(&str) -> bool) -> Vec<String> {
         self.uris().keys().filter(|uri| !is_known(uri)).cloned().collect()
     }

@@ -76,7 +76,7 @@ async fn ping(member: Weak<Member>, running: Running) {
                 let mut state = member.state();
                 state.unheard -= confirmed;
                 if state.unheard == 0 {
-                    // While nobody can add to them.
+                    // Still under the lock, so that no further call is added meanwhile.
                     drop(running);
                     return;
                 }

@@ -40,7 +40,7 @@ pub(super) struct Member {
     /// Whether that call waits for its client.
     is_parked: AtomicBool,
     in_use: AtomicUsize,
-    /// How many of those do more than listen: the server may send messages about what they do.
+    /// The number of those that do more than listen: the server may send messages about what they do.
     busy: AtomicUsize,
     /// The number of unsubscribe requests that the server has not answered yet.
     pub(super) unfollowing: AtomicUsize,

@@ -14,11 +14,12 @@
 //! | resource subscriptions | the client's | each hears of its own, in whichever of the key's sessions they change | the same |
 //! | changes of lists | to the client; to all with the same [`ScopeKey`] who have no session | to all with the key who listen | to all who listen |
 //!
-//! What a server asks about roots outside of the calls in whose course it may ask waits for the next of those.
+//! If a server asks about roots while no call is running during which it may ask, the question waits for the
+//! next such call.
 //!
-//! What a client can be asked is part of a session's key, so a client never shares one with another that can be asked
-//! something else. Nothing that a session could not carry is advertised to the server. Changes are no questions: all of one key hear of
-//! them, whatever they can be asked.
+//! The features by which a client can be asked are part of a session's key, so a client never shares a
+//! session with one that has other features. Only features that a session supports are advertised to the
+//! server. Changes ask nobody for anything: all clients of one key are told of them, whatever their features.
 
 mod audience;
 mod cancelled;
@@ -62,7 +63,7 @@ pub enum SharedBy {
     /// Callers with the same [`ScopeKey`], such as a user or a tenant, share one. Each call without a key has one of its own.
     #[default]
     ScopeKey,
-    /// All callers share one: what a stateful server remembers of one user, it tells another.
+    /// All callers share one: a stateful server may show one user what it remembers of another.
     Everyone,
 }
 
@@ -145,8 +146,8 @@ impl ToLegacyOptions {
         self
     }
 
-    /// Says that everybody who shares the pool is one user, as where each has a pool. Then no more sessions that nobody uses are kept than
-    /// of one [`ScopeKey`].
+    /// Declares that all callers of the pool are one user, as when each user has a pool. Then no more unused
+    /// sessions are kept than for one [`ScopeKey`].
     #[must_use]
     pub fn of_one_user(mut self) -> Self {
         self.is_one_users = true;
@@ -178,13 +179,14 @@ impl ToLegacy {
         Self(Arc::new(Pool::new(name, Box::new(upstream), options)))
     }
 
-    /// How many sessions with the server there are.
+    /// The number of sessions with the server.
     #[must_use]
     pub fn sessions(&self) -> usize {
         self.0.len()
     }
 
-    /// How many times the server told of progress outside of a reply that was no call's in flight, or too much for its client to read.
+    /// The number of progress notifications outside of replies that belonged to no call in flight, or were
+    /// too many for a client to read.
     #[must_use]
     pub fn strays(&self) -> u64 {
         self.0.strays.load(Ordering::Relaxed)
@@ -211,7 +213,7 @@ impl Connection for ToLegacyConnection {
             Ask::Message(message) => match message.request_id() {
                 Some(id) => self.request(id, message, call.context),
                 None => {
-                    // Modern clients send nothing else that a legacy session could be told.
+                    // Modern clients send nothing else that could be sent to a legacy session.
                     if message.is_method("notifications/cancelled")
                         && let Some(id) = message.cancelled_id()
                     {
@@ -220,7 +222,7 @@ impl Connection for ToLegacyConnection {
                     Reply::accepted()
                 }
             },
-            // Nothing is said on a modern connection that was not asked for.
+            // On a modern connection, nothing is sent without a request.
             Ask::Listen => Reply::silent(),
         }
     }
@@ -264,7 +266,7 @@ fn of_the_pool(error: CallError) -> CallError {
         return error;
     }
     match error.outcome() {
-        // That is how a server refuses a session, and a new one's refusal is of the call.
+        // A server refuses a session in this way, but a refusal in a new session is meant for the call.
         Outcome::Answered => {
             CallError::answered(Reason::Refused { status: 404, retry_after: None, said: None })
         }
@@ -274,7 +276,7 @@ fn of_the_pool(error: CallError) -> CallError {
     }
 }
 
-/// Whether a failure says that the session is no more.
+/// Whether a failure shows that the session has ended.
 fn is_the_end(error: &CallError) -> bool {
     matches!(error.reason(), Reason::SessionEnded | Reason::Ended(_) | Reason::Closing)
 }

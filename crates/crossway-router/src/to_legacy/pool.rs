@@ -40,7 +40,7 @@ pub(super) struct Pool {
 struct State {
     groups: HashMap<Key, Group>,
     count: usize,
-    /// Calls that can be cancelled by a message.
+    /// The calls that a message can cancel.
     calls: HashMap<(Origin, RequestId), Weak<Mailbox>>,
     pub(super) parked: HashMap<u128, Parked>,
     is_closed: bool,
@@ -56,24 +56,25 @@ struct Group {
 }
 
 impl Group {
-    /// How many sessions have a call that does not wait for its client.
+    /// The number of sessions with a call that does not wait for its client.
     fn working(&self) -> usize {
         self.members.iter().filter(|member| member.is_working()).count()
     }
 }
 
-/// How a session is to be held.
+/// How a call holds a session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Hold {
-    /// Beside others.
+    /// Shared with others.
     Shared,
-    /// The same, to listen: it has the room that there is, and takes nobody's place who listens too.
+    /// Shared with others, to listen. May replace an unused session, but none with listeners.
     Listen,
-    /// By a call in whose course the server may ask: no other such call has it. It comes behind those that wait.
+    /// By a call during which the server may ask its client: no other such call may have the session. Waiting
+    /// calls come first.
     Exclusive,
-    /// The same, by one that has waited, and may be the next.
+    /// The same, by a call from the queue, which may be the next.
     ExclusiveQueued,
-    /// The same, by one that has waited for long enough.
+    /// The same, by a call that has waited long enough.
     ExclusiveOverdue,
 }
 
@@ -88,8 +89,8 @@ pub(super) struct Key {
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) enum Owner {
     Everybody,
-    /// Clients, of one key or of all, that introduce themselves alike, in JSON text: what one of them has told the server, such as
-    /// its roots, is in the session.
+    /// Clients, of one key or of all, with the same `clientInfo` (JSON text): the session has what one of
+    /// them has told the server, such as its roots.
     SameClientInfo(Option<ScopeKey>, Box<[u8]>),
     Keyed(ScopeKey),
     Client(ClientSession),
@@ -98,13 +99,13 @@ pub(super) enum Owner {
 }
 
 impl Owner {
-    /// Whether it may be more than one client.
+    /// Whether it may stand for more than one client.
     pub(super) fn is_many(&self) -> bool {
         !matches!(self, Self::Client(_) | Self::Call(_))
     }
 
-    /// Whether those of one hear of changes in the sessions of the other: those of one key do, whatever they can be asked and however they
-    /// introduce themselves, for a change is a question to nobody.
+    /// Whether clients of one owner are told of changes in the sessions of the other. Those with the same key
+    /// are, whatever they can be asked and whatever their `clientInfo` is: a change asks nobody for anything.
     fn hears_with(&self, other: &Self) -> bool {
         match (self.is_many(), other.is_many()) {
             (true, true) => self.key() == other.key(),
@@ -112,7 +113,7 @@ impl Owner {
         }
     }
 
-    /// The user's or tenant's key, where calls have one.
+    /// The user's or tenant's key, if calls have one.
     pub(super) fn key(&self) -> Option<&str> {
         match self {
             Self::Keyed(key) | Self::SameClientInfo(Some(key), _) => Some(key.as_str()),
@@ -140,7 +141,7 @@ impl Pool {
         self.state().count
     }
 
-    /// Whose session a call is to use.
+    /// The owner of the session that a call uses.
     pub(super) fn owner(&self, message: &Message, asks: &ClientFeatures, context: &Context) -> Owner {
         let own = || Owner::Call(Origin::unique());
         let key = || context.extensions.get::<ScopeKey>().cloned();
@@ -156,7 +157,7 @@ impl Pool {
             SharedBy::ScopeKey => key().map_or_else(own, Owner::Keyed),
             SharedBy::ClientSession => match (context.extensions.get::<ClientSession>(), key()) {
                 (Some(session), _) => Owner::Client(*session),
-                // A modern client has no session by which its requests belong together.
+                // A modern client has no session that groups its requests.
                 (None, Some(key)) if asks.is_empty() => Owner::Keyed(key),
                 (None, Some(key)) => alike(Some(key)),
                 (None, None) => own(),
@@ -164,11 +165,11 @@ impl Pool {
         }
     }
 
-    /// A session for a call that shares it with others.
+    /// Leases a session to a call that shares it with others.
     ///
     /// # Errors
     ///
-    /// When there are as many sessions as there may be, and all are in use.
+    /// When the limit of sessions is reached, and all are in use.
     pub(super) fn lease(self: &Arc<Self>, owner: Owner, asks: &ClientFeatures) -> Result<Lease, CallError> {
         self.lease_beside(owner, asks, Hold::Shared)
     }
@@ -196,7 +197,7 @@ impl Pool {
         }
     }
 
-    /// A session for a call in whose course the server may ask its client: no other such call has it.
+    /// Leases a session to a call during which the server may ask its client: no other such call has it.
     ///
     /// # Errors
     ///
@@ -251,7 +252,7 @@ impl Pool {
         lease(&member).map(Turn::Now).ok_or(CallError::not_sent(Reason::Closing))
     }
 
-    /// The open sessions of whose changes those hear who use `member`, which is one of them.
+    /// The open sessions whose changes the users of `member` are told of, including itself.
     pub(super) fn open_beside(&self, member: &Member) -> Vec<Arc<Member>> {
         let state = self.state();
         let groups = state.groups.values();
@@ -277,7 +278,7 @@ impl Pool {
         }
     }
 
-    /// Notes a call that can be cancelled by a message.
+    /// Registers a call that a message can cancel.
     pub(super) fn note_call(&self, origin: Origin, id: &RequestId, cell: &Arc<Mailbox>) {
         self.state().calls.insert((origin, id.clone()), Arc::downgrade(cell));
     }
@@ -297,16 +298,16 @@ impl Pool {
         }
     }
 
-    /// Keeps a call that waits for its client. Gives it back if too many do.
+    /// Keeps a call that waits for its client. Returns it if too many do.
     pub(super) fn keep(&self, handle: u128, parked: Parked) -> Result<(), Box<Parked>> {
         let mut state = self.state();
-        // Some sessions are left to the calls that nobody has to be asked for.
+        // Some sessions are left for calls that need no answer from anybody.
         let most = self.options.parked_calls.min(part(self.options.sessions));
         let others = state.parked.values().map(|other| &other.sharer);
         if state.parked.len() >= most || !parked.sharer.has_room(most, others) {
             return Err(Box::new(parked));
         }
-        // Another call may have a session in its stead.
+        // Another call may have a session instead.
         parked.lease.member.note_parked(true);
         state.parked.insert(handle, parked);
         Ok(())
@@ -345,7 +346,7 @@ impl Pool {
         join_all(members.iter().map(|member| member.link.close())).await;
     }
 
-    /// What is said of a call when there is no room for it to wait.
+    /// The answer to a call for which there is no room to wait.
     pub(super) fn no_room(call: &Call) -> Message {
         use crossway_proto::{ErrorCode, ErrorObject, Outcome};
         let why = "too many calls wait for their clients; try again soon";
@@ -360,7 +361,7 @@ impl Pool {
         self.state.lock()
     }
 
-    /// Sees to it that sessions end that nobody uses.
+    /// Starts the task that ends unused sessions, unless it runs.
     fn keep_swept(self: &Arc<Self>) {
         let Some(running) = self.sweeper.claim() else { return };
         let pool = Arc::downgrade(self);
@@ -392,7 +393,7 @@ impl Pool {
 }
 
 impl State {
-    /// Whether one more session may be opened for this one's calls alone.
+    /// Whether one more exclusive session may be opened for this sharer.
     fn has_room_for(&self, sharer: &Sharer, sessions: usize) -> bool {
         if *sharer == Sharer::default() {
             return true;
@@ -402,7 +403,7 @@ impl State {
         sharer.has_room(sessions, leased.iter())
     }
 
-    /// The sessions of a key, none if it is new.
+    /// The sessions of a key; none if it is new.
     fn group(&mut self, key: &Key) -> &mut Group {
         if !self.groups.contains_key(key) {
             let other = self.groups.iter().find(|(other, _)| other.owner.hears_with(&key.owner));
@@ -416,7 +417,7 @@ impl State {
     fn bury(&mut self, key: &Key) {
         if self.groups.get(key).is_some_and(|group| group.members.iter().any(|member| member.is_dead())) {
             for member in self.take_out(|other, member| other == key && member.is_dead()) {
-                // A server that answers nothing does not notice by itself that nobody uses it.
+                // A server that no longer answers does not notice by itself that nobody uses it.
                 if member.is_retired() {
                     tokio::spawn(member.link.close());
                 }
@@ -424,8 +425,8 @@ impl State {
         }
     }
 
-    /// Ends the session that has not been used for the longest time; or for a call, if there is none, one at which some only listen. False
-    /// if all are in use.
+    /// Ends the session that was unused for the longest time. If there is none, a call may evict one that
+    /// only has listeners. Returns false if all are in use.
     fn evict(&mut self, hold: Hold) -> bool {
         let members = || self.groups.values().flat_map(|group| &group.members);
         let idle = members().filter_map(|member| Some((member.idle_since()?, Arc::as_ptr(member))));
@@ -439,14 +440,15 @@ impl State {
         true
     }
 
-    /// Before a session of this key is opened: ends those that nobody uses of the same user's clients that introduce themselves otherwise,
-    /// those first that were not used for the longest, so that with the new one there are no more than `most`.
+    /// Ends unused sessions of the same user's clients with other `clientInfo`, before a session of this key
+    /// is opened: those first that were unused for the longest time, so that with the new one there are at
+    /// most `most`.
     fn end_spare(&mut self, key: &Key, most: usize) {
         let Owner::SameClientInfo(user, _) = &key.owner else { return };
         let is_the_users =
             |other: &Key| matches!(&other.owner, Owner::SameClientInfo(other, _) if other == user);
         let groups = self.groups.iter().filter(|(other, group)| {
-            // Where somebody waits, the session is about to be used.
+            // If a call waits, the session is about to be used.
             is_the_users(other) && !group.turns.are_waited_for()
         });
         let idle = groups.flat_map(|(_, group)| &group.members);
@@ -460,7 +462,7 @@ impl State {
         }
     }
 
-    /// Ends these sessions. Who listens hears that it is over.
+    /// Ends these sessions. Their listeners are told.
     fn end(&mut self, members: &[*const Member]) {
         for member in self.take_out(|_, member| members.contains(&Arc::as_ptr(member))) {
             member.kill();
@@ -472,7 +474,7 @@ impl State {
         let mut out = Vec::new();
         self.groups.retain(|key, group| {
             out.extend(group.members.extract_if(.., |member| which(key, member)));
-            // Who waits is told of the sessions of this group.
+            // Waiting calls are told of the sessions of this group.
             !group.members.is_empty() || group.turns.are_waited_for()
         });
         self.count -= out.len();
