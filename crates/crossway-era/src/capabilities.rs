@@ -12,14 +12,15 @@ use crate::limits::{CLIENT_CAPABILITIES, CLIENT_INFO};
 /// A client's capabilities by their names, each as JSON text.
 pub(crate) type Said<'a> = BTreeMap<String, &'a RawValue>;
 
-/// The capabilities by which a client can be asked, and their known parts (2025-11-25 and 2026-07-28, schema, ClientCapabilities).
+/// The capabilities by which a server can ask a client for something, and their known parts (2025-11-25 and
+/// 2026-07-28, schema, ClientCapabilities).
 ///
-/// `roots.listChanged` is left out: the notification that it promises does not cross between the eras, since modern revisions have none.
+/// `roots.listChanged` is left out: modern revisions lack the notification that it promises.
 const ASKING: [(&str, &[&str]); 3] =
     [("elicitation", &["form", "url"]), ("roots", &[]), ("sampling", &["context", "tools"])];
 
-/// Reduces a client's capabilities to those by which it can be asked, with their known parts: a client's own names and values would be
-/// kept with each session, and would split sessions and lists.
+/// Reduces a client's capabilities to those by which a server can ask it, with their known parts. Other names
+/// and values would be kept with each session, and would split sessions and lists.
 pub(crate) fn asking(said: &Said<'_>, has_parts: bool) -> Vec<(&'static str, String)> {
     let reduced = ASKING.iter().filter_map(|(name, parts)| {
         let own: Said<'_> = object(said.get(*name)?)?;
@@ -30,13 +31,13 @@ pub(crate) fn asking(said: &Said<'_>, has_parts: bool) -> Vec<(&'static str, Str
     reduced.collect()
 }
 
-/// Whether a client can be asked something by this capability.
+/// Whether a server can ask a client for something by this capability.
 pub(crate) fn is_asking(name: &str) -> bool {
     ASKING.iter().any(|(asking, _)| *asking == name)
 }
 
-/// Returns a server's capabilities without those that are null, and without what is null in them: null is what some servers write for what they
-/// don't have.
+/// Returns a server's capabilities without null values, also within them. Some servers write null for what
+/// they don't have.
 pub(crate) fn without_null(mut capabilities: Map<String, Value>) -> Map<String, Value> {
     capabilities.retain(|_, capability| !capability.is_null());
     for capability in capabilities.values_mut().filter_map(Value::as_object_mut) {

@@ -1,4 +1,4 @@
-//! What a `subscriptions/listen` request asks for.
+//! The filter of a `subscriptions/listen` request.
 
 use crossway_proto::{ErrorCode, ErrorObject, Message, Outcome, Part};
 use serde::Deserialize;
@@ -8,17 +8,17 @@ use serde_json::value::RawValue;
 /// The `notifications` of a `subscriptions/listen` request, or of its acknowledgment (2026-07-28, schema, SubscriptionFilter).
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct SubscriptionFilter {
-    /// Whether changes of the list of tools are told.
+    /// Whether the client is notified of changes of the list of tools.
     pub tools: bool,
-    /// Whether changes of the list of prompts are told.
+    /// Whether the client is notified of changes of the list of prompts.
     pub prompts: bool,
-    /// Whether changes of the list of resources are told.
+    /// Whether the client is notified of changes of the list of resources.
     pub resources: bool,
-    /// The resources whose changes are told.
+    /// The resources whose changes the client is notified of.
     pub uris: Vec<String>,
 }
 
-/// What stands in it, as JSON text; null is nothing.
+/// Its members as JSON text. Null counts as absent.
 #[derive(Deserialize, Default)]
 #[serde(rename_all = "camelCase", default)]
 struct Said<'a> {
@@ -33,11 +33,12 @@ struct Said<'a> {
 }
 
 impl SubscriptionFilter {
-    /// What a request asks for. Members that are absent or null ask for nothing.
+    /// Reads the filter of a request. Members that are absent or null ask for nothing.
     ///
     /// # Errors
     ///
-    /// When a member is of another type than the schema says: a client that was told nothing would wait for what never comes.
+    /// When a member has another type than the schema says. If it were ignored, the client would wait for
+    /// notifications that never come.
     pub fn of(request: &Message) -> Result<Self, ErrorObject> {
         let json = request.member(Part::Params, "notifications").filter(|json| *json != b"null");
         let Some(json) = json else { return Ok(Self::default()) };
@@ -53,7 +54,7 @@ impl SubscriptionFilter {
         })
     }
 
-    /// What an acknowledgment takes, or a filter of our own asks for: JSON text, of which only what can be read counts.
+    /// Reads the filter of an acknowledgment, or one of our own: JSON text. Unreadable parts are ignored.
     #[must_use]
     pub fn readable(json: &[u8]) -> Self {
         let said: Said<'_> = serde_json::from_slice(json).unwrap_or_default();

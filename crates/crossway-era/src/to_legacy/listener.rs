@@ -20,14 +20,14 @@ pub struct Listener {
 }
 
 impl Listener {
-    /// Keeps of what the request of this id asks for what the server has.
+    /// Creates a listener for the request of this id. Of the filter, it keeps what the server has.
     #[must_use]
     pub fn new(id: RequestId, filter: SubscriptionFilter, session: &Session) -> Self {
         let mut uris: BTreeSet<String> = filter.uris.into_iter().collect();
         if !session.can("resources.subscribe") || uris.len() > crate::limits::SUBSCRIPTIONS {
             uris.clear();
         }
-        // What is left out of the acknowledgment is not listened for.
+        // A resource that the acknowledgment leaves out is not listened for.
         uris.retain(|uri| uri.len() <= crate::limits::SUBSCRIBED_URI);
         Self {
             id,
@@ -38,18 +38,19 @@ impl Listener {
         }
     }
 
-    /// The resources that the server has to be asked for.
+    /// The resources to subscribe to at the server.
     #[must_use]
     pub fn uris(&self) -> &BTreeSet<String> {
         &self.uris
     }
 
-    /// The server has refused a subscription to this resource.
+    /// Records that the server has refused a subscription to this resource.
     pub fn handle_refused(&mut self, uri: &str) {
         self.uris.remove(uri);
     }
 
-    /// The first message: what was taken of the filter (2026-07-28, basic/patterns/subscriptions, Acknowledgment).
+    /// The first message: the part of the filter that was accepted (2026-07-28, basic/patterns/subscriptions,
+    /// Acknowledgment).
     #[must_use]
     pub fn acknowledged(&self) -> Option<Message> {
         let mut filter = serde_json::Map::new();
@@ -78,7 +79,7 @@ impl Listener {
         Message::notification_of("notifications/subscriptions/acknowledged", Some(&params)).ok()
     }
 
-    /// A change as this listener gets it; `None` if it has not asked for it.
+    /// A change in the form for this listener; `None` if the listener has not asked for it.
     #[must_use]
     pub fn handle_change(&self, change: &Message) -> Option<Message> {
         let wanted = match change.method().as_deref()? {
@@ -111,7 +112,7 @@ impl Listener {
     }
 }
 
-/// What stands behind `own` in `uri`, if that is the resource `own`, or one below it.
+/// The part of `uri` after `own`, if `uri` is the resource `own` or one below it.
 #[must_use]
 pub fn below<'a>(uri: &'a str, own: &str) -> Option<&'a str> {
     uri.strip_prefix(own)

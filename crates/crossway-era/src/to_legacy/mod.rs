@@ -199,7 +199,8 @@ impl Session {
     ///
     /// # Errors
     ///
-    /// When the message is no request, or one that the server can't get: its method is not a modern revision's, or it can't be read.
+    /// When the message is not a request, or one that the server can't get: its method is not one of a modern
+    /// revision, or it can't be read.
     pub fn call(&self, request: &Message) -> Result<Call, ErrorObject> {
         let Some(id) = request.request_id() else {
             let why = "it is no request";

@@ -59,7 +59,7 @@ pub(super) fn without_tasks(result: &mut Message, has_tasks: bool) {
     }
     if is_changed {
         kept.push(']');
-        // Code that merges lists reads this one again.
+        // Code that merges lists reads this list again.
         let edited = result.edit(Part::Result, &[], &[("tools", kept.as_bytes())]).ok();
         if let Some(read) = edited.and_then(|()| result.reread().ok()) {
             *result = read;
