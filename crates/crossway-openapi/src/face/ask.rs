@@ -36,7 +36,7 @@ impl Asker {
         Self { link, meta: meta.to_string(), next: AtomicU64::new(1), is_closed: watch::Sender::new(false) }
     }
 
-    /// Fails what is asked, and closes the link. Ready when that is done, or has taken too long.
+    /// Fails the requests in flight, and closes the link. Ready when that is done, or has taken too long.
     pub(crate) async fn close(&self) {
         self.is_closed.send_replace(true);
         let _ = tokio::time::timeout(Limits::CLOSE, self.link.close()).await;

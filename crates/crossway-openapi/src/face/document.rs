@@ -78,12 +78,12 @@ struct Writing<'a> {
     has_key: bool,
     paths: Written,
     ids: HashSet<String>,
-    /// The last number that was tried for an operation id, by what stands before it.
+    /// The last number that was tried for an operation id, by the text before it.
     numbers: HashMap<String, usize>,
     components: Components,
-    /// For how many more tools, and bytes of them, there is room.
+    /// The remaining room, in tools and in bytes of them.
     room: (usize, usize),
-    /// How many tools there was no room for.
+    /// The number of tools that did not fit.
     left_out: usize,
 }
 
@@ -104,7 +104,7 @@ impl<'a> Writing<'a> {
         }
     }
 
-    /// Adds tools of an upstream, as many as there is room for if it shares what is left with others.
+    /// Adds tools of an upstream: as many as fit into its share of the remaining room, one of `sharing` equal parts.
     fn tools(&mut self, upstream: Option<&str>, toolset: &Toolset, sharing: usize) {
         let (tools, bytes) = (self.room.0 / sharing, self.room.1 / sharing);
         let (mut written, mut used) = (0, 0);

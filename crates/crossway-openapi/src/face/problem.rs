@@ -13,14 +13,14 @@ use super::answer::json;
 use super::{Body, limits};
 use crate::checks::{Fault, Step};
 
-/// Why there is no answer: an HTTP status and a JSON object with `detail`, as clients of FastAPI know it.
+/// An error response: an HTTP status and a JSON object with `detail`, as clients of FastAPI know it.
 #[derive(Debug)]
 pub(crate) struct Problem {
     pub(crate) status: StatusCode,
     detail: Detail,
     retry_after: Option<u64>,
     allow: Option<&'static str>,
-    /// Whether a key that is missing may come as a password.
+    /// Whether a missing key may be sent as a password.
     takes_basic: bool,
 }
 
@@ -33,17 +33,17 @@ struct ErrorBody<'a> {
 #[serde(untagged)]
 enum Detail {
     Message(Message),
-    /// As FastAPI tells what is wrong with a request's body.
+    /// The faults of a request's body, in FastAPI's form.
     Faults(Vec<Fault>),
 }
 
 #[derive(Debug, Serialize)]
 struct Message {
     message: Cow<'static, str>,
-    /// What is known of a failed call: `not sent`, `sent, unknown` or `answered with an error`.
+    /// The outcome of a failed call: `not sent`, `sent, unknown` or `answered with an error`.
     #[serde(skip_serializing_if = "Option::is_none")]
     outcome: Option<&'static str>,
-    /// The error's code, where an MCP server has answered with one.
+    /// The error's code, if an MCP server has answered with one.
     #[serde(skip_serializing_if = "Option::is_none")]
     code: Option<i64>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -60,7 +60,7 @@ impl Problem {
         Self { status, detail, retry_after: None, allow: None, takes_basic: false }
     }
 
-    /// Arguments that do not fit their schema. They are the request's body.
+    /// The problem of arguments that do not match their schema. They are the request's body.
     pub(crate) fn faults(mut faults: Vec<Fault>) -> Self {
         for fault in &mut faults {
             fault.loc.insert(0, Step::Name("body".to_owned()));
@@ -68,12 +68,12 @@ impl Problem {
         Self::of(StatusCode::UNPROCESSABLE_ENTITY, Detail::Faults(faults))
     }
 
-    /// A tool that is not there for this caller.
+    /// The problem of a tool that does not exist for this caller.
     pub(crate) fn no_tool() -> Self {
         Self::new(StatusCode::NOT_FOUND, "there is no such tool")
     }
 
-    /// A method that a path has not, with those that it has.
+    /// The problem of a method that a path does not accept, with the accepted ones.
     pub(crate) fn not_allowed(allow: &'static str) -> Self {
         let why = format!("this path takes {allow} only");
         Self { allow: Some(allow), ..Self::new(StatusCode::METHOD_NOT_ALLOWED, why) }
@@ -85,7 +85,7 @@ impl Problem {
         Self { takes_basic, ..Self::new(StatusCode::UNAUTHORIZED, why) }
     }
 
-    /// What an upstream has answered with.
+    /// The problem for an error that an upstream has answered.
     pub(crate) fn answered(
         status: StatusCode,
         code: i64,
@@ -108,7 +108,7 @@ impl Problem {
         self
     }
 
-    /// A call that failed below the level of messages.
+    /// The problem for a call that failed below the level of messages.
     ///
     /// | what went wrong | status |
     /// |---|---|

@@ -80,10 +80,10 @@ async fn whole(session: &Arc<Session>, id: &RequestId, mut body: ResponseBody) -
     }
 }
 
-/// Takes a message as the answer to the request `id`, if it is that, with the id as the client wrote it. Gives it
-/// back if it is not.
+/// Returns a message that answers the request `id`, with the id as the client wrote it, or gives the message
+/// back.
 ///
-/// An error without an id answers the request as well: each request is a POST of its own.
+/// An error without an id answers the request too, because each request is a separate POST.
 pub(super) fn to_answer(mut message: Message, id: &RequestId) -> Result<Message, Box<Message>> {
     match message.id() {
         Some(found) if message.is_response() && found == *id => {
@@ -95,14 +95,14 @@ pub(super) fn to_answer(mut message: Message, id: &RequestId) -> Result<Message,
     }
 }
 
-/// The same error under another id. Its own may be missing, so there may be nothing to put it in the place of.
+/// The same error under another id. Its own id may be missing, so it can't just be replaced.
 fn error_for(message: &Message, id: &RequestId) -> Option<Message> {
     Message::error_with(id, message.error()?).ok()
 }
 
-/// Reads a refusal: a JSON-RPC error in it is the answer, else the status says what there is to say.
+/// Reads a refusal. A JSON-RPC error in it is the answer; otherwise the status decides.
 ///
-/// `id` is that of the refused request; `None` for what has no answer.
+/// `id` is that of the refused request; `None` for messages without an answer.
 pub(super) async fn refusal(
     session: &Session,
     badge: &Badge,
@@ -112,7 +112,8 @@ pub(super) async fn refusal(
     body: ResponseBody,
 ) -> Result<Answer, CallError> {
     let retry_after = retry_after(headers);
-    // Some servers and proxies show in a refusal what they were sent, which must not get into a log: words of clients, and secrets.
+    // Some servers and proxies repeat the request in a refusal. Words of clients and secrets must not get
+    // into a log.
     let may_quote = badge.is_of_probe && !session.shared.sends_secrets;
     let text = refusal_text(headers, body, may_quote).await;
     let error = text.as_ref().and_then(|text| error_of(session, headers, text));
@@ -132,7 +133,8 @@ pub(super) async fn refusal(
         session.lost(badge);
         return Err(CallError::answered(Reason::SessionEnded));
     }
-    // Whatever id it has: Python's servers write "server-error" there, and nothing else was asked on this exchange.
+    // Its id does not matter: Python's servers write "server-error" there, and this exchange had only one
+    // request.
     if let (Some(error), Some(id)) = (error, id)
         && let Some(answer) = error_for(&error, id)
     {
@@ -143,10 +145,12 @@ pub(super) async fn refusal(
     Err(CallError::new(Reason::Refused { status: status.as_u16(), retry_after, said }, outcome_of(status)))
 }
 
-/// Whether a server says by another status than 404 that it does not know the session. Many do: those that follow the example of the
-/// TypeScript SDK answer 400 with "Bad Request: No valid session ID provided", after each restart.
+/// Whether a server says with a status other than 404 that it does not know the session. Many do: those that
+/// follow the example of the TypeScript SDK answer 400 with "Bad Request: No valid session ID provided" after
+/// each restart.
 ///
-/// Such an error names no request, as the server has dispatched none: it is safe to repeat the request in a new session.
+/// Such an error names no request, because the server has processed none: it is safe to repeat the request in
+/// a new session.
 pub(super) fn says_session_is_unknown(status: StatusCode, error: &Message) -> bool {
     #[derive(serde::Deserialize)]
     struct Text<'a> {
@@ -165,7 +169,8 @@ pub(super) fn says_session_is_unknown(status: StatusCode, error: &Message) -> bo
         || words.contains("session") && has_any(&["valid", "not found", "unknown", "expired", "terminated"])
 }
 
-/// What a status says about the request: proxies report by these that they do not know what became of it.
+/// The outcome that a status shows. Proxies report with these statuses that they do not know what became of
+/// the request.
 fn outcome_of(status: StatusCode) -> Outcome {
     match status {
         StatusCode::BAD_GATEWAY | StatusCode::GATEWAY_TIMEOUT | StatusCode::REQUEST_TIMEOUT => {
@@ -175,7 +180,7 @@ fn outcome_of(status: StatusCode) -> Outcome {
     }
 }
 
-/// The JSON-RPC error that a refusal has as its body.
+/// The JSON-RPC error in the body of a refusal.
 pub(super) async fn error_in(session: &Session, headers: &HeaderMap, body: ResponseBody) -> Option<Message> {
     error_of(session, headers, &refusal_text(headers, body, false).await?)
 }
@@ -198,7 +203,7 @@ fn error_of(session: &Session, headers: &HeaderMap, text: &Bytes) -> Option<Mess
     (message.kind() == Kind::Error).then_some(message)
 }
 
-/// What may be quoted of the text of a refusal: its first line, or JSON in one line. Nothing of a page for people.
+/// The part of a refusal's text that may be quoted: its first line, or JSON in one line. Never HTML.
 fn quoted(headers: &HeaderMap, text: &[u8]) -> Option<String> {
     let text = String::from_utf8_lossy(text);
     let mut lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
@@ -239,12 +244,12 @@ pub(super) fn invalid(what: impl Into<ErrorText>) -> CallError {
     CallError::unknown(Reason::InvalidAnswer(what.into()))
 }
 
-/// An answer that is compressed, though it was to come as it is.
+/// The error for an answer that is encoded although that was not requested.
 pub(super) fn encoded(coding: &str) -> CallError {
     invalid(ErrorText::private(format!("it is encoded as {coding}, which was not asked for")))
 }
 
-/// What may be quoted of a header in an error: a short piece of plain text.
+/// The part of a header that an error may quote: a short piece of plain text.
 fn printable(value: Option<&HeaderValue>) -> String {
     let text = value.and_then(|value| value.to_str().ok()).unwrap_or("not readable");
     text.split(';')

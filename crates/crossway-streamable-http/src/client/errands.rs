@@ -44,14 +44,15 @@ impl Errands {
     }
 }
 
-/// One of the tasks that run errands. It counts until it has found the queue empty, or is dropped, be it with its runtime.
+/// One of the tasks that run errands. It counts until it finds the queue empty, or is dropped, even with its
+/// runtime.
 struct Runner {
     shared: Arc<Shared>,
     is_counted: bool,
 }
 
 impl Runner {
-    /// One that was counted.
+    /// Creates a runner that was counted already.
     fn new(shared: &Arc<Shared>) -> Self {
         Self { shared: Arc::clone(shared), is_counted: true }
     }

@@ -22,12 +22,13 @@ use super::{headers, limits, mirror};
 pub(super) enum Manner {
     /// `initialize`, which opens a session.
     Initialize,
-    /// In the session, if there is one.
+    /// A legacy message, sent in the session if there is one.
     Legacy {
         /// Where it stands in a trace.
         trace: Option<TraceContext>,
     },
-    /// By itself, with what it says of itself mirrored in headers (2026-07-28, basic/transports/streamable-http).
+    /// A stateless request, with its metadata mirrored in headers (2026-07-28,
+    /// basic/transports/streamable-http).
     Modern {
         version: HeaderValue,
         /// The `Mcp-Param-*` headers that came with it; `None` if it did not come over HTTP.
@@ -43,7 +44,7 @@ impl Manner {
     }
 }
 
-/// POSTs a request and reads what comes back, up to the answer or the start of a stream.
+/// POSTs a request and reads the response, up to the answer or the start of a stream.
 pub(super) async fn ask(
     session: Arc<Session>,
     request: Message,
@@ -116,7 +117,7 @@ pub(super) async fn ask_once(
     answer::read(session, badge, id, response).await
 }
 
-/// GETs a stream: the standing one, or one that is taken up again after an event.
+/// GETs a stream: the standing one, or one that is resumed after an event.
 pub(super) async fn get(
     session: &Session,
     badge: &Badge,
@@ -141,7 +142,7 @@ pub(super) async fn get(
     session.shared.http.send(outbound).await
 }
 
-/// Takes up a stream that ended before the answer came.
+/// Resumes a stream that ended before the answer.
 ///
 /// "If the client wishes to resume after a disconnection [...], it **SHOULD** issue an HTTP GET to the MCP endpoint,
 /// and include the `Last-Event-ID` header" (2025-11-25, basic/transports, Resumability and Redelivery).
@@ -188,7 +189,7 @@ pub(super) async fn resume(
     }
 }
 
-/// Whether a status may be another one soon.
+/// Whether a status may change soon.
 pub(super) fn is_transient(status: StatusCode) -> bool {
     status.is_server_error() && status != StatusCode::NOT_IMPLEMENTED
         || matches!(

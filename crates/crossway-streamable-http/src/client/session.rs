@@ -74,12 +74,12 @@ pub(super) enum Phase {
 pub(super) struct Badge {
     pub(super) session: Option<HeaderValue>,
     pub(super) version: Option<HeaderValue>,
-    /// Whether the request is one of a probe's: it has no client's words in it.
+    /// Whether the request is part of a probe, and so contains no data of a client.
     pub(super) is_of_probe: bool,
 }
 
 impl Badge {
-    /// That of a probe's requests.
+    /// The badge of a probe's requests.
     pub(super) fn of_probe() -> Self {
         Self { is_of_probe: true, ..Self::default() }
     }

@@ -14,11 +14,12 @@ use super::post::Post;
 use super::session;
 use crate::ParamHeaders;
 
-/// What the revision has no more. It is not handed on: an upstream of both eras would take it for a legacy client's.
+/// Methods that modern revisions have removed. They are not passed on: an upstream of both eras would take
+/// them for a legacy client's.
 const REMOVED: [&str; 5] =
     ["initialize", "ping", "logging/setLevel", "resources/subscribe", "resources/unsubscribe"];
 
-/// Hands a stateless request or notification on.
+/// Passes a stateless request or notification on.
 pub(crate) fn open(post: &mut Post, message: Message, revision: Revision) -> Result<Exchange, Refusal> {
     if message.is_response() {
         // "The client **MUST NOT** send JSON-RPC _responses_" (2026-07-28, basic/transports/streamable-http).
@@ -93,7 +94,8 @@ fn task_id(message: &Message) -> Option<String> {
     message.params().and_then(|params| serde_json::from_slice::<Task>(params).ok()).map(|task| task.task_id)
 }
 
-/// The HTTP status of the answer to an `initialize`: a server of modern revisions alone refuses it by one of their errors.
+/// The HTTP status of the answer to an `initialize`. A server that only speaks modern revisions refuses it
+/// with one of their errors.
 pub(crate) fn status_of_opening(response: &Message) -> StatusCode {
     match error_code(response) {
         Some(ErrorCode::UNSUPPORTED_PROTOCOL_VERSION) => StatusCode::BAD_REQUEST,
@@ -101,10 +103,10 @@ pub(crate) fn status_of_opening(response: &Message) -> StatusCode {
     }
 }
 
-/// The HTTP status of a response: the protocol's own errors have one.
+/// The HTTP status of a response. The protocol defines one for its own errors.
 ///
-/// -32601 is 404, and the errors that the specification defines are 400; what a method answers is 200, an error or not
-/// (2026-07-28, basic/transports/streamable-http and basic/index, Error Codes).
+/// -32601 is 404, and the errors that the specification defines are 400; the answer of a method is 200,
+/// whether it is an error or not (2026-07-28, basic/transports/streamable-http and basic/index, Error Codes).
 pub(crate) fn status_of(response: &Message) -> StatusCode {
     match error_code(response) {
         Some(ErrorCode::METHOD_NOT_FOUND) => StatusCode::NOT_FOUND,

@@ -19,14 +19,14 @@ use super::head::{
 use super::session::{Handles, Session, SessionId};
 use super::{batch, modern};
 
-/// A POST whose head is all right.
+/// A POST whose head has been checked.
 pub(crate) struct Post {
     pub(crate) endpoint: Arc<Endpoint>,
     pub(crate) parts: Parts,
     session: Option<Arc<Session>>,
 }
 
-/// Why a POST is not handed on, and the request that is answered so.
+/// The reason why a POST is not passed on, and the id of its request.
 pub(crate) struct Refused {
     pub(crate) why: Why,
     pub(crate) id: Option<RequestId>,
@@ -34,7 +34,7 @@ pub(crate) struct Refused {
 
 pub(crate) enum Why {
     Refusal(Refusal),
-    /// It is one request too many of its caller's.
+    /// The caller's limit of requests is exceeded.
     TooMany(CallError),
 }
 
@@ -45,11 +45,11 @@ impl From<Refusal> for Box<Refused> {
 }
 
 impl Post {
-    /// Checks what the head alone tells.
+    /// Checks the head.
     ///
     /// # Errors
     ///
-    /// 404, 406 or 415; 400 for what can't be a session id.
+    /// 404, 406 or 415; 400 for an invalid session id.
     pub(crate) fn new(endpoint: &Arc<Endpoint>, parts: Parts) -> Result<Self, Refusal> {
         accept::check_post(&parts.headers)?;
         content_type::check_post(&parts.headers)?;
@@ -59,11 +59,11 @@ impl Post {
         Ok(Self { endpoint: Arc::clone(endpoint), parts, session })
     }
 
-    /// Hands the body on to whom it is for.
+    /// Passes the body on to its session, or to the upstream.
     ///
     /// # Errors
     ///
-    /// When the body is no message, or none that may come here.
+    /// When the body is not a message, or not one that is allowed here.
     pub(crate) fn open(mut self, body: Bytes) -> Result<Exchange, Box<Refused>> {
         match Incoming::parse(body, &self.endpoint.limits.message) {
             Ok(Incoming::One(message)) => {
@@ -106,7 +106,7 @@ impl Post {
         }
     }
 
-    /// A request too many fails as a call does whose upstream has refused it: the session goes on.
+    /// A request over the limit fails like a call that its upstream has refused: the session continues.
     fn open_in(
         &mut self,
         session: Arc<Session>,
@@ -126,7 +126,7 @@ impl Post {
         Exchange::new(Arc::clone(&self.endpoint), Caller::Session(session), asked, control, reply)
     }
 
-    /// Gives a call what came with its request.
+    /// Adds the extensions of its request to a call.
     fn equip(&mut self, context: &mut Context) -> Option<StreamControl> {
         context.extensions = std::mem::take(&mut self.parts.extensions).into();
         let control = self.endpoint.stream_control.then(StreamControl::new);

@@ -16,39 +16,40 @@ use super::{Body, Config, ResponseFuture};
 
 /// An MCP endpoint in front of an upstream: a `tower` service over HTTP requests.
 ///
-/// It serves all revisions that have Streamable HTTP on one path, told apart by how the client opens: with
-/// `initialize` a session of a legacy revision, with the metadata of a modern one a stateless request. What path it is
-/// served on is not its concern. Clones serve the same sessions.
+/// It serves all revisions of Streamable HTTP on one path. The client's first request decides: with
+/// `initialize` it opens a session of a legacy revision, with the metadata of a modern one it is a stateless
+/// request. The caller chooses the path. Clones serve the same sessions.
 ///
-/// It runs no task of its own but one that ends sessions which are not used, and one for each call whose legacy client
-/// has gone away. It has to be called within a tokio runtime with time enabled.
+/// It runs one task that ends unused sessions, and one for each call whose legacy client has gone away. It
+/// has to be called within a tokio runtime with time enabled.
 #[derive(Clone)]
 pub struct StreamableHttp(Arc<Endpoint>);
 
 impl StreamableHttp {
-    /// An endpoint in front of `upstream`.
+    /// Creates an endpoint in front of `upstream`.
     pub fn new(upstream: impl Upstream, config: Config) -> Self {
         Self(Arc::new(Endpoint::new(upstream, config)))
     }
 
-    /// How many sessions there are.
+    /// The number of sessions.
     #[must_use]
     pub fn sessions(&self) -> usize {
         self.0.sessions.len()
     }
 
-    /// Prepares for the end: from now on there are no new sessions, and streams that would never end by themselves
-    /// are ended. Calls in flight go on, and sessions are served as before.
+    /// Prepares for the end: there are no new sessions from now on, and streams that would never end by
+    /// themselves are ended. Calls in flight continue, and sessions are served as before.
     pub fn drain(&self) {
         self.0.stop.stop();
     }
 
-    /// Ends everything: all sessions, the calls that are in flight, and the links to the upstream. Calls that wait for their answers
-    /// fail at once with an unknown outcome, whatever the links do. Ready when the upstream's side of it is done, or has taken too long.
+    /// Ends all sessions, the calls in flight, and the links to the upstream. Calls that wait for their
+    /// answers fail at once with an unknown outcome, whatever the links do. Ready when the upstream has
+    /// closed its side, or has taken too long.
     ///
     /// # Cancel safety
     ///
-    /// Sessions are ended even if this is dropped.
+    /// Sessions are ended even if the future is dropped.
     pub async fn close(&self) {
         self.drain();
         self.0.cut_off.stop();

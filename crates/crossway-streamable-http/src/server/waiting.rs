@@ -12,16 +12,16 @@ use super::exchange::{Asked, Caller, Exchange, Step};
 use super::session::{Handles, Session};
 use super::{Body, answer, modern};
 
-/// A POST that was handed on and has no response yet.
+/// A POST that was passed on and has no response yet.
 pub(crate) struct Waiting {
     exchange: Exchange,
-    /// Responses to a batch that is not answered wholly.
+    /// The responses so far to a batch, or the messages so far before a response.
     gathered: Vec<Message>,
-    /// The session that the client asks for.
+    /// The session that is being opened for the client.
     opening: Option<Box<Opening>>,
 }
 
-/// A session whose client is still to be told its name.
+/// A session whose client does not know its id yet.
 struct Opening {
     session: Arc<Session>,
     params: Option<Box<Bytes>>,
@@ -38,19 +38,19 @@ impl Waiting {
         Self { exchange, gathered: Vec::new(), opening }
     }
 
-    /// How long the client may be left without a word; `None` if it needs none.
+    /// How long the client may wait without hearing anything; `None` if it gets no answer.
     pub(crate) fn patience(&self) -> Option<std::time::Duration> {
         (!matches!(self.exchange.asked, Asked::Nothing)).then_some(self.exchange.endpoint.limits.keep_alive)
     }
 
-    /// Sees to it that the sweeper runs, whose timer is nearer than this one's.
+    /// Makes sure that the sweeper runs, whose timer is nearer than this one's.
     pub(crate) fn keep_swept(&self) {
         self.exchange.endpoint.sessions.keep_swept();
     }
 
-    /// The response that follows from what the upstream says. Once it was given there is no other.
+    /// Polls for the response that the upstream's messages lead to. There is only one.
     ///
-    /// [`Poll::Ready`] with `None` says that it has to be [a stream](Self::into_stream).
+    /// [`Poll::Ready`] with `None` means that it has to be [a stream](Self::into_stream).
     pub(crate) fn poll_response(&mut self, cx: &mut Context<'_>) -> Poll<Option<Response<Body>>> {
         loop {
             let Poll::Ready(step) = self.exchange.poll_step(cx) else {
@@ -77,7 +77,7 @@ impl Waiting {
                     Some(answer::empty(StatusCode::ACCEPTED))
                 }
                 Step::Ended if !self.gathered.is_empty() => Some(answer::batch(&self.gathered)),
-                // The client has cancelled it, and waits for nothing.
+                // The client has cancelled the request, and waits for nothing.
                 Step::Ended => {
                     let period = self.exchange.endpoint.limits.keep_alive;
                     Some(answer::events(EventStream::ended(period)))
@@ -103,13 +103,13 @@ impl Waiting {
         }
     }
 
-    /// Whether the upstream asks to close the stream that this is to become.
+    /// Whether the upstream asks to close the stream that this would become.
     fn is_closed(&mut self, cx: &Context<'_>) -> bool {
         let can_come_back = self.exchange.session().is_some_and(|session| session.primes_streams());
         can_come_back && self.exchange.control.as_ref().is_some_and(|control| control.poll_closed(cx))
     }
 
-    /// Begins a stream with what there is.
+    /// Begins a stream with the messages so far.
     pub(crate) fn into_stream(mut self) -> Response<Body> {
         self.exchange.announce();
         let name = self.opening.as_ref().map(|opening| self.name(opening));
@@ -120,7 +120,7 @@ impl Waiting {
         }
     }
 
-    /// What the client is to call its session.
+    /// The session id for the client.
     fn name(&self, opening: &Opening) -> HeaderValue {
         let handles = self.exchange.endpoint.handles.as_ref();
         handles
