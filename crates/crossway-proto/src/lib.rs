@@ -31,7 +31,7 @@ pub use id::RequestId;
 pub use limits::Limits;
 pub use message::{Ambiguous, Kind, Message};
 pub use printable::{escape, excerpt, is_misread, printable, printable_lines};
-pub use revision::{Revision, UnknownRevision};
+pub use revision::{Era, Revision, UnknownRevision};
 pub use scan::is_lookalike;
 pub use slices::Slices;
 pub use stamp::{NotStamped, Stamp};

@@ -2,6 +2,15 @@
 
 use std::{fmt, str::FromStr};
 
+/// The two kinds of revisions (2026-07-28, basic/versioning, "Terminology").
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Era {
+    /// Before 2026-07-28: a session opens with an `initialize` handshake.
+    Legacy,
+    /// 2026-07-28 and later: each request carries its version and capabilities, with no handshake before it.
+    Modern,
+}
+
 /// A revision of the Model Context Protocol ("protocol version" in the specification).
 ///
 /// Revisions are ordered by date. Ask a revision what it allows rather than comparing dates:
@@ -69,17 +78,22 @@ impl Revision {
         self as u8 >= other as u8
     }
 
-    /// Whether each request carries its version and capabilities, with no handshake before it
-    /// (2026-07-28, basic/versioning, "Terminology").
+    /// The era of the revision.
     #[must_use]
-    pub const fn is_modern(self) -> bool {
-        self.at_least(Self::V2026_07_28)
+    pub const fn era(self) -> Era {
+        if self.at_least(Self::V2026_07_28) { Era::Modern } else { Era::Legacy }
     }
 
-    /// Whether a session opens with an `initialize` handshake (2026-07-28, basic/versioning, "Terminology").
+    /// Whether it is of [`Era::Modern`].
+    #[must_use]
+    pub const fn is_modern(self) -> bool {
+        matches!(self.era(), Era::Modern)
+    }
+
+    /// Whether it is of [`Era::Legacy`].
     #[must_use]
     pub const fn is_legacy(self) -> bool {
-        !self.is_modern()
+        matches!(self.era(), Era::Legacy)
     }
 
     /// Whether several messages may come in one JSON array: in 2025-03-26 and in no other revision.

@@ -14,4 +14,4 @@ pub use command::Command;
 pub use error::{Exit, StartError};
 pub use limits::{Options, ServeOptions};
 pub use server::{OwnStdio, Served, serve, serve_stdio, serve_with_extensions};
-pub use upstream::{Era, StdioUpstream};
+pub use upstream::StdioUpstream;

@@ -5,21 +5,13 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use crossway_proto::Era;
 use crossway_service::{Link, Scope, Upstream};
 use parking_lot::Mutex;
 
 use crate::child::{self, Plan};
 use crate::shared::{Handle, SharedConnection};
 use crate::{Command, Options, StartError};
-
-/// The era of a server's revisions (2026-07-28, basic/versioning).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Era {
-    /// 2026-07-28 or later, and maybe earlier ones as well.
-    Modern,
-    /// Only revisions with `initialize`.
-    Legacy,
-}
 
 /// An MCP server that is started as a child process and spoken to on its stdin and stdout.
 ///
@@ -56,7 +48,7 @@ impl StdioUpstream {
     }
 
     /// Starts the shared child and detects its era, so that the first client need not wait for that. A modern child is
-    /// kept for calls, a legacy one is ended. The result is remembered.
+    /// kept for calls, a legacy one is ended. The result is remembered. A modern server may speak legacy revisions as well.
     ///
     /// This takes at most [`Options::probe_timeout`] for a running child; a child that exits is tried a second time,
     /// because legacy servers may exit on an unknown method.

@@ -2,10 +2,10 @@
 
 #![expect(clippy::print_stdout, reason = "that is what an example is for")]
 
-use crossway::proto::{Message, RequestId, Stamp, keys};
+use crossway::proto::{Era, Message, RequestId, Stamp, keys};
 use crossway::router::{ToLegacy, ToLegacyOptions};
 use crossway::service::{Call, Context, Link, Origin, Scope, Upstream};
-use crossway::streamable_http::client::{Era, Options, StreamableHttpUpstream, Verdict};
+use crossway::streamable_http::client::{Options, StreamableHttpUpstream, Verdict};
 use crossway_examples::{Shouting, served};
 
 const VERSION: (&str, &[u8]) = (keys::PROTOCOL_VERSION, br#""2026-07-28""#);

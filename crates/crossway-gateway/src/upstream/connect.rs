@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
+use crossway_proto::Era;
 use crossway_router::EraSupport;
 use crossway_service::Upstream;
-use crossway_stdio::{Command, Era, Options, StdioUpstream};
+use crossway_stdio::{Command, Options, StdioUpstream};
 use futures_util::future::BoxFuture;
 
 use crate::RunError;

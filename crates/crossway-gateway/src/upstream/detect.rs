@@ -3,11 +3,10 @@
 use std::sync::Arc;
 
 use crossway_http_sse::{HttpSseUpstream, OpenError};
+use crossway_proto::Era;
 use crossway_router::EraSupport;
 use crossway_service::{Reason, Upstream};
-use crossway_streamable_http::client::{
-    Era, Options, OptionsError, ProbeError, StreamableHttpUpstream, Verdict,
-};
+use crossway_streamable_http::client::{Options, OptionsError, ProbeError, StreamableHttpUpstream, Verdict};
 use http::HeaderMap;
 
 use crate::args::TransportArg;
@@ -177,15 +176,15 @@ pub async fn connect_url(plan: UrlPlan) -> Result<AtUrl, DetectError> {
             Err(source) => Err(DetectError::NotSse { url, source }),
         };
     }
-    let streamable = |era: Era| StreamableHttpUpstream::new(address, options.clone().era(era));
-    match streamable(Era::Unknown)?.probe().await {
+    let streamable = |options| StreamableHttpUpstream::new(address, options);
+    match streamable(options.clone())?.probe().await {
         Ok(Verdict::Modern { supported }) => {
             tracing::info!(%url, transport = "Streamable HTTP", revisions = supported.join(" "), "connected");
-            Ok(AtUrl::streamable(streamable(Era::Modern)?, EraSupport::Modern))
+            Ok(AtUrl::streamable(streamable(options.era(Era::Modern))?, EraSupport::Modern))
         }
         Ok(Verdict::LegacyStreamable) => {
             tracing::info!(%url, transport = "Streamable HTTP", revisions = "before 2026-07-28", "connected");
-            Ok(AtUrl::streamable(streamable(Era::Legacy)?, EraSupport::Legacy))
+            Ok(AtUrl::streamable(streamable(options.era(Era::Legacy))?, EraSupport::Legacy))
         }
         Ok(Verdict::NotStreamable { status }) if plan.transport.is_none() => {
             let upstream = http_sse()?;
@@ -198,7 +197,7 @@ pub async fn connect_url(plan: UrlPlan) -> Result<AtUrl, DetectError> {
             }
         }
         // Specified as Streamable HTTP, which it may speak later.
-        Ok(_) => Ok(AtUrl::streamable(streamable(Era::Unknown)?, EraSupport::Both)),
+        Ok(_) => Ok(AtUrl::streamable(streamable(options)?, EraSupport::Both)),
         Err(source) => Err(DetectError::Probe { url, source }),
     }
 }

@@ -21,12 +21,13 @@ mod tree;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
+use crossway_proto::Era;
 use crossway_service::mux::{Mux, Overflow};
 use crossway_service::{Link, Scope};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use crate::{Command, Era, Exit, Options, StartError};
+use crate::{Command, Exit, Options, StartError};
 use outbox::Outbox;
 use outlet::ChildOutlet;
 

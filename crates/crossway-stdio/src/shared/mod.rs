@@ -6,13 +6,14 @@ mod supervise;
 
 use std::sync::Arc;
 
+use crossway_proto::Era;
 use crossway_service::{Ask, Call, CallError, Closing, Connection, Link, Reason, Reply};
 use parking_lot::Mutex;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
+use crate::StartError;
 use crate::child::Plan;
-use crate::{Era, StartError};
 use backoff::Backoff;
 
 /// The state of the shared child of stateless requests.

@@ -5,11 +5,9 @@
 //! give, means modern; "any other error", or no answer "within a reasonable timeout", means legacy.
 
 use bytes::Bytes;
-use crossway_proto::{ErrorCode, Kind, Limits, Message, Revision, keys};
+use crossway_proto::{Era, ErrorCode, Kind, Limits, Message, Revision, keys};
 use crossway_service::{Call, CallError, Context, Link, Origin, Reply};
 use serde::Deserialize;
-
-use crate::Era;
 
 /// Sends `server/discover`, to find out the era.
 pub(super) fn discover(link: &Link) -> Reply {

@@ -3,16 +3,16 @@
 use std::pin::pin;
 use std::sync::Arc;
 
-use crossway_proto::{Kind, Message};
+use crossway_proto::{Era, Kind, Message};
 use crossway_service::{Link, Reply, Scope};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout};
 
 use super::backoff::chance;
 use super::{Phase, Shared, probe};
+use crate::StartError;
 use crate::child::{self, Ended};
 use crate::limits::LATE_VERDICT;
-use crate::{Era, StartError};
 
 /// A child's reaction to a request.
 enum Heard {

@@ -3,8 +3,9 @@
 use std::path::Path;
 use std::time::Duration;
 
+use crossway_proto::Era;
 use crossway_service::{Outcome, Reason, Scope, Upstream};
-use crossway_stdio::{Command, Era, Options, StartError, StdioUpstream};
+use crossway_stdio::{Command, Options, StartError, StdioUpstream};
 use serde_json::json;
 
 use crate::support::{Client, Lifelines, answer, command, options, upstream};

@@ -21,7 +21,6 @@ mod alias;
 mod answer;
 mod endpoint;
 mod ends;
-mod era;
 mod errands;
 mod events;
 mod exchange;
@@ -41,7 +40,6 @@ mod tests;
 mod upstream;
 
 pub use crossway_dial::{BadProxy, Proxies};
-pub use era::Era;
 pub use limits::Limits;
 pub use options::{Options, OptionsError};
 pub use probe::{ProbeError, Verdict};

@@ -4,14 +4,16 @@ use std::fmt;
 use std::sync::Arc;
 
 use crossway_dial::Proxies;
+use crossway_proto::Era;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 
-use super::{Era, Limits};
+use super::Limits;
 
 /// Options of an upstream.
 ///
 /// ```
-/// use crossway_streamable_http::client::{Era, Options};
+/// use crossway_proto::Era;
+/// use crossway_streamable_http::client::Options;
 ///
 /// let options = Options::default().era(Era::Legacy).header("Authorization", "Bearer s3cr3t")?;
 /// assert!(!format!("{options:?}").contains("s3cr3t"));
@@ -21,7 +23,7 @@ use super::{Era, Limits};
 #[derive(Clone, Default)]
 pub struct Options {
     pub(super) headers: HeaderMap,
-    pub(super) era: Era,
+    pub(super) era: Option<Era>,
     pub(super) limits: Limits,
     pub(super) tls: Option<Arc<rustls::ClientConfig>>,
     pub(super) proxies: Proxies,
@@ -69,10 +71,14 @@ impl Options {
         Ok(self)
     }
 
-    /// Sets the revisions that the upstream speaks.
+    /// Sets which revisions the upstream speaks: with [`Era::Legacy`] legacy ones only, with [`Era::Modern`] modern ones and maybe others;
+    /// see [`probe`](super::StreamableHttpUpstream::probe).
+    ///
+    /// Modern requests to a legacy upstream are refused at once, so that clients fall back to `initialize` without a round trip. By default
+    /// the era is not known: all messages are passed on, and the upstream decides whether it speaks their revision.
     #[must_use]
     pub fn era(mut self, era: Era) -> Self {
-        self.era = era;
+        self.era = Some(era);
         self
     }
 

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::{self, Poll, ready};
 use std::time::Instant;
 
-use crossway_proto::{Kind, Message};
+use crossway_proto::{Era, Kind, Message};
 use crossway_service::{
     Ask, Call, CallError, Closing, Connection, Context, Link, Reason, Reply, Scope, TraceContext, Upstream,
 };
@@ -23,7 +23,7 @@ use super::listen::Listening;
 use super::mirror::Mirrored;
 use super::open::Manner;
 use super::session::Session;
-use super::{Era, Limits, Options, OptionsError, headers, limits, post};
+use super::{Limits, Options, OptionsError, headers, limits, post};
 
 /// An MCP server at a URL, spoken to over Streamable HTTP.
 ///
@@ -44,7 +44,7 @@ pub(super) struct Shared {
     pub(super) headers: HeaderMap,
     /// Whether something that is sent with each request may be a secret: a header of the options, a query, or a path other than the usual one.
     pub(super) sends_secrets: bool,
-    pub(super) era: Era,
+    pub(super) era: Option<Era>,
     pub(super) limits: Limits,
     pub(super) mirrored: Mirrored,
     pub(super) errands: Errands,
@@ -169,7 +169,7 @@ impl SessionConnection {
     fn request(&self, mut request: Message, context: &mut Context) -> Result<Reply, CallError> {
         let shared = &self.0.shared;
         let manner = manner(&request, context);
-        if manner.is_modern() && shared.era == Era::Legacy {
+        if manner.is_modern() && shared.era == Some(Era::Legacy) {
             return Err(CallError::not_sent(Reason::LegacyOnly));
         }
         // A request always has an id.

@@ -1,11 +1,11 @@
 //! Stateless requests (2026-07-28).
 
-use crossway_proto::Revision;
+use crossway_proto::{Era, Revision};
 use crossway_service::{Call, Context, Origin, Outcome, Reason, Scope, TraceContext, Upstream};
 
 use super::peer::{Peer, ask, call, message, modern, next, result};
 use crate::ParamHeaders;
-use crate::client::{Era, Options};
+use crate::client::Options;
 
 #[tokio::test]
 async fn a_request_is_mirrored_in_its_headers_and_belongs_to_no_session() {
