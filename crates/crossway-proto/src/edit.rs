@@ -51,7 +51,7 @@ impl Message {
         let put = self.put_in(part);
         let of_put = scan::bare_members(put);
         let of_put = of_put.into_iter().map(|member| (name_of(put, member.name), &put[member.value.range()]));
-        let span = self.standing(part);
+        let span = self.original_span(part);
         let text = self.raw(span).unwrap_or_default();
         let came = scan::members(text).into_iter();
         let came =
@@ -63,7 +63,9 @@ impl Message {
     /// them: results may be large, and are scanned once for both.
     #[must_use]
     pub fn layout(&self, part: Part) -> Layout {
-        self.noted(part).cloned().unwrap_or_else(|| Layout::of(part, Arc::new(self.scan_members(part))))
+        self.noted_layout(part)
+            .cloned()
+            .unwrap_or_else(|| Layout::of(part, Arc::new(self.scan_members(part))))
     }
 
     fn scan_members(&self, part: Part) -> Members {
@@ -71,7 +73,7 @@ impl Message {
     }
 
     /// The layout of a part, if it was noted.
-    fn noted(&self, part: Part) -> Option<&Layout> {
+    fn noted_layout(&self, part: Part) -> Option<&Layout> {
         self.0.noted.as_ref().filter(|noted| noted.part == part)
     }
 
@@ -91,14 +93,14 @@ impl Message {
     /// most readers take it.
     #[must_use]
     pub fn member(&self, part: Part, name: &str) -> Option<&[u8]> {
-        match self.noted(part) {
+        match self.noted_layout(part) {
             Some(layout) => self.find(part, &layout.members, name),
             None => self.find(part, &self.scan_members(part), name),
         }
     }
 
     fn find(&self, part: Part, members: &[Member], name: &str) -> Option<&[u8]> {
-        let span = self.standing(part);
+        let span = self.original_span(part);
         let came = self.raw(span).and_then(|text| {
             let of_name = members.iter().rev().filter(|member| is_named(text, member, name));
             of_name.filter_map(|member| self.value_of(span, *member)).next()
@@ -119,17 +121,17 @@ impl Message {
         if !self.0.edits.iter().any(|edit| edit.span.range().is_empty()) {
             return b"";
         }
-        let span = self.standing(part);
+        let span = self.original_span(part);
         if !span.is_absent() {
             return self.put_at(span.range().start + 1);
         }
         // A part that was created, in the text that was put into the object around it.
-        let made = self.made(part).and_then(|made| made.strip_prefix(b"{")?.strip_suffix(b"}"));
+        let made = self.created(part).and_then(|made| made.strip_prefix(b"{")?.strip_suffix(b"}"));
         made.unwrap_or_default()
     }
 
     /// A part that was put in as a whole.
-    fn made(&self, part: Part) -> Option<&[u8]> {
+    fn created(&self, part: Part) -> Option<&[u8]> {
         let (around, name) = match part {
             Part::Meta if self.0.kind == Kind::Result => (self.put_in(Part::Result), "_meta"),
             Part::Meta => (self.put_in(Part::Params), "_meta"),
@@ -150,7 +152,7 @@ impl Message {
     }
 
     /// The position of a part that was in the original message and was not removed.
-    fn standing(&self, part: Part) -> Span {
+    fn original_span(&self, part: Part) -> Span {
         let span = self.part_span(part);
         if self.is_gone(span) { Span::default() } else { span }
     }
@@ -169,7 +171,7 @@ impl Message {
     /// When the part exists and is not an object, such as `params` that are an array. The message is then
     /// unchanged.
     pub fn edit(&mut self, part: Part, remove: &[&str], put: &[(&str, &[u8])]) -> Result<(), NotAnObject> {
-        match self.noted(part).cloned() {
+        match self.noted_layout(part).cloned() {
             Some(layout) => self.edit_members(part, &layout.members, remove, put),
             None => self.edit_members(part, &self.scan_members(part), remove, put),
         }
@@ -196,7 +198,7 @@ impl Message {
         remove: &[&str],
         put: &[(&str, &[u8])],
     ) -> Result<(), NotAnObject> {
-        let span = self.standing(part);
+        let span = self.original_span(part);
         let Some(text) = self.raw(span) else { return self.make(part, remove, put) };
         if text.first() != Some(&b'{') {
             return Err(NotAnObject(part));
@@ -292,7 +294,7 @@ impl Message {
 
     /// Puts members into a part that is absent, by creating it in the object around it.
     fn make(&mut self, part: Part, remove: &[&str], put: &[(&str, &[u8])]) -> Result<(), NotAnObject> {
-        let made = self.made(part);
+        let made = self.created(part);
         if made.is_some_and(|made| !made.starts_with(b"{")) {
             return Err(NotAnObject(part));
         }

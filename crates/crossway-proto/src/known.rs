@@ -30,7 +30,7 @@ impl Message {
     /// 2026-07-28, basic/transports/streamable-http: this is what `Mcp-Name` mirrors.
     #[must_use]
     pub fn name(&self) -> Option<Cow<'_, str>> {
-        string(self.current(self.named()))
+        string(self.current(self.name_member()))
     }
 
     /// `params.arguments` as JSON text.
@@ -148,7 +148,7 @@ impl Message {
     /// Replaces the name of the request's target (`params.name`, or `params.uri` for methods on resources).
     /// Does nothing for a message that has none.
     pub fn set_name(&mut self, name: &str) {
-        self.replace(self.named(), |_| true, || Text::quoted(name));
+        self.replace(self.name_member(), |_| true, || Text::quoted(name));
     }
 
     /// Replaces the progress token. Does nothing for a message that has none.
@@ -166,7 +166,7 @@ impl Message {
         self.splice(self.subscription(), id);
     }
 
-    fn named(&self) -> Known {
+    fn name_member(&self) -> Known {
         let token = self.part(self.0.envelope.method);
         let on_resources = token.starts_with(br#""resources/"#)
             || token.contains(&b'\\') && self.method().is_some_and(|method| method.starts_with("resources/"));

@@ -138,7 +138,7 @@ impl Scoped {
         make: impl Fn(&ScopeKey, &Context) -> Box<dyn Upstream> + Send + Sync + 'static,
         options: ScopedOptions,
     ) -> Self {
-        Self::made(Box::new(make), options, None)
+        Self::create(Box::new(make), options, None)
     }
 
     /// Like [`new`](Self::new), with limits that several upstreams share through `ledger`.
@@ -151,10 +151,10 @@ impl Scoped {
         ledger: Ledger,
         bounds: impl Fn(&Context) -> Vec<Bound> + Send + Sync + 'static,
     ) -> Self {
-        Self::made(Box::new(make), options, Some((ledger, Box::new(bounds))))
+        Self::create(Box::new(make), options, Some((ledger, Box::new(bounds))))
     }
 
-    fn made(make: Box<Make>, options: ScopedOptions, bounds: Option<(Ledger, Box<BoundsOf>)>) -> Self {
+    fn create(make: Box<Make>, options: ScopedOptions, bounds: Option<(Ledger, Box<BoundsOf>)>) -> Self {
         let (instances, sweeper, is_closed) = (Mutex::default(), SoleTask::default(), AtomicBool::new(false));
         let (group_of, holder_of) = (OnceLock::new(), OnceLock::new());
         Self(Arc::new(Shared { make, options, bounds, group_of, holder_of, instances, sweeper, is_closed }))

@@ -202,7 +202,7 @@ impl Pump {
             }
             if let Some(listening) = &mut self.listening {
                 match Pin::new(listening).poll_next(cx) {
-                    Poll::Ready(Some(Ok(message))) => return Poll::Ready(Some(self.noted(message, None))),
+                    Poll::Ready(Some(Ok(message))) => return Poll::Ready(Some(self.record(message, None))),
                     Poll::Ready(_) => self.listening = None,
                     Poll::Pending => {}
                 }
@@ -210,7 +210,7 @@ impl Pump {
             match Pin::new(&mut self.calls).poll_next(cx) {
                 Poll::Ready(Some((of, Some(message)))) => {
                     self.opening = self.opening.filter(|opening| *opening != of || !message.is_response());
-                    return Poll::Ready(Some(self.noted(message, Some(of))));
+                    return Poll::Ready(Some(self.record(message, Some(of))));
                 }
                 // Nobody waits for answers to questions of a call that has ended.
                 Poll::Ready(Some((ended, None))) => {
@@ -270,7 +270,7 @@ impl Pump {
 
     /// Records what a message for the client contains: a question, or the revision that `initialize` agrees
     /// on.
-    fn noted(&mut self, answer: Message, of: Option<u64>) -> Message {
+    fn record(&mut self, answer: Message, of: Option<u64>) -> Message {
         match answer.kind() {
             Kind::Request if self.asked.len() < Limits::URGENT_MESSAGES => {
                 self.asked.extend(answer.id().map(|id| (id, of)));

@@ -313,7 +313,7 @@ impl Client {
     /// stay.
     pub(crate) fn stamp(&self, request: Message) -> Result<Message, ErrorObject> {
         if self.stamp.get().is_none() {
-            let stamp = self.written().map_err(|error| refusal(&error.to_string()))?;
+            let stamp = self.to_stamp().map_err(|error| refusal(&error.to_string()))?;
             let _ = self.stamp.set(stamp);
         }
         let stamped = self.stamp.get().and_then(|stamp| request.stamped(stamp).ok());
@@ -321,7 +321,7 @@ impl Client {
     }
 
     /// The `_meta` members of each request.
-    fn written(&self) -> Result<Stamp, ParseError> {
+    fn to_stamp(&self) -> Result<Stamp, ParseError> {
         let version = serde_json::Value::from(SPOKEN.as_str()).to_string();
         let mut put: Vec<(&str, &[u8])> = vec![
             (keys::PROTOCOL_VERSION, version.as_bytes()),

@@ -30,7 +30,7 @@ pub(crate) enum BodyKind {
 pub(crate) fn result_of(answer: &Incoming, is_structured: bool) -> Result<ToolResult, CallError> {
     let mime = mime(&answer.headers);
     if answer.body.is_empty() || answer.is_done_elsewhere() {
-        let told = done(answer);
+        let told = completion_text(answer);
         return Ok(if is_structured {
             ToolResult::error(&format!(
                 "{told}; it was done, though the document says that there is an answer"
@@ -85,7 +85,7 @@ pub(crate) fn result_of(answer: &Incoming, is_structured: bool) -> Result<ToolRe
 }
 
 /// The text for a response without a body, or with one that only says where to look.
-fn done(answer: &Incoming) -> String {
+fn completion_text(answer: &Incoming) -> String {
     let (status, location) = (answer.status, answer.location.as_deref());
     match (answer.is_done_elsewhere(), location) {
         (true, Some(location)) => format!("HTTP {status}: what came of it is at {location}"),

@@ -128,7 +128,7 @@ impl Shared {
     }
 
     /// Finds the upstream that a path belongs to, among those that the caller sees, and the rest of the path.
-    fn named<'p>(&self, path: &'p str, caller: &http::Extensions) -> Option<(Arc<One>, &'p str)> {
+    fn find<'p>(&self, path: &'p str, caller: &http::Extensions) -> Option<(Arc<One>, &'p str)> {
         let rest = path.strip_prefix('/')?;
         let length = rest.find('/')?;
         let name = percent_decode_str(&rest[..length]).decode_utf8().ok()?;
@@ -156,14 +156,14 @@ impl Shared {
             };
         }
         let named =
-            path.strip_prefix(&self.config.path_prefix).and_then(|path| self.named(path, &parts.extensions));
+            path.strip_prefix(&self.config.path_prefix).and_then(|path| self.find(path, &parts.extensions));
         let (one, rest) = named.ok_or_else(nothing)?;
         let route = Route::of(&parts.method, rest)?;
         one.answer(with_key(&self.config, &parts, route)?, parts, body).await
     }
 
     /// Returns the tools of all upstreams that a caller sees, but for those that are unavailable, or too slow while others have answered.
-    async fn seen(&self, caller: http::Extensions) -> Vec<Seen> {
+    async fn toolsets(&self, caller: http::Extensions) -> Vec<Seen> {
         let mut faces = self.all();
         faces.retain(|(name, _)| (self.is_there)(name, &caller));
         let extensions = Extensions::from(caller);
@@ -198,12 +198,14 @@ impl Shared {
         }
         drop(asked);
         let named = faces.into_iter().zip(known);
-        named.filter_map(|((name, _), known)| Some((Arc::clone(&name), found(&name, known)?))).collect()
+        named
+            .filter_map(|((name, _), known)| Some((Arc::clone(&name), known_toolset(&name, known)?)))
+            .collect()
     }
 
     /// Returns the document of all upstreams.
     async fn document(&self, caller: http::Extensions) -> Bytes {
-        let (seen, has_key) = (self.seen(caller).await, self.config.has_key());
+        let (seen, has_key) = (self.toolsets(caller).await, self.config.has_key());
         let is_same = |known: &[Seen]| {
             known.len() == seen.len()
                 && known
@@ -227,7 +229,7 @@ impl Shared {
 }
 
 /// An upstream's tools, if it has answered with a list.
-fn found(upstream: &str, known: Option<Known>) -> Option<Arc<Toolset>> {
+fn known_toolset(upstream: &str, known: Option<Known>) -> Option<Arc<Toolset>> {
     match known {
         Some(Ok(toolset)) => Some(toolset),
         Some(Err(problem)) => {

@@ -18,7 +18,7 @@ pub(super) struct Named<'a> {
 /// get eight digits, derived from method and path alone: adding an operation never renames one whose name is its id. An operation whose
 /// name is derived otherwise is renamed when another comes to the same name, since it is unknown which of them was first.
 pub(super) fn names(operations: &[Named<'_>]) -> Vec<String> {
-    let mut names: Vec<String> = operations.iter().map(|operation| fitting(&wanted(operation))).collect();
+    let mut names: Vec<String> = operations.iter().map(|operation| fitting(&preferred(operation))).collect();
     let mut users: HashMap<String, Vec<usize>> = HashMap::new();
     for (at, name) in names.iter().enumerate() {
         users.entry(name.clone()).or_default().push(at);
@@ -40,7 +40,7 @@ pub(super) fn names(operations: &[Named<'_>]) -> Vec<String> {
         let mut round = 0;
         while taken.contains_key(&names[at]) {
             round += 1;
-            names[at] = marked(&fitting(&wanted(&operations[at])), &operations[at], round);
+            names[at] = marked(&fitting(&preferred(&operations[at])), &operations[at], round);
         }
         taken.insert(names[at].clone(), at);
     }
@@ -49,10 +49,10 @@ pub(super) fn names(operations: &[Named<'_>]) -> Vec<String> {
 
 /// Whether an operation's name has digits because others come to the same name.
 pub(super) fn is_marked(operation: &Named<'_>, tool: &str) -> bool {
-    fitting(&wanted(operation)) != tool
+    fitting(&preferred(operation)) != tool
 }
 
-fn wanted(operation: &Named<'_>) -> String {
+fn preferred(operation: &Named<'_>) -> String {
     match operation.id.filter(|id| id.bytes().any(|byte| byte.is_ascii_alphanumeric())) {
         Some(id) => id.to_owned(),
         None => format!("{}{}", operation.method, operation.path),

@@ -39,7 +39,7 @@ pub(super) fn base(
     let Some(server) = document.root().pointer("/servers/0") else {
         return from.map_or(Err(ServerError::None), |from| check(from.as_str(), from.join("/").ok()));
     };
-    let text = filled(server).ok_or(ServerError::None)?;
+    let text = with_defaults(server).ok_or(ServerError::None)?;
     let url = match from {
         Some(from) => from.join(&text).ok(),
         None => Url::parse(&text).ok(),
@@ -72,7 +72,7 @@ fn check(text: &str, url: Option<Url>) -> Result<String, ServerError> {
 }
 
 /// A server's URL with its variables replaced by their defaults (OpenAPI 3.1.1, Server Object).
-fn filled(server: &Value) -> Option<String> {
+fn with_defaults(server: &Value) -> Option<String> {
     let template = server.get("url")?.as_str()?;
     let (mut url, mut rest) = (String::new(), template);
     while let Some((before, after)) = rest.split_once('{') {

@@ -174,7 +174,7 @@ struct Stream {
 
 impl Stream {
     /// Returns the next event of the stream.
-    async fn heard(stream: &mut Option<Self>) -> ListenEvent {
+    async fn next_event(stream: &mut Option<Self>) -> ListenEvent {
         let Some(stream) = stream else { return std::future::pending().await };
         match stream.reply.next().await {
             Some(Ok(message)) => stream.machine.handle_message(message),
@@ -211,7 +211,7 @@ impl Standing {
             tokio::select! {
                 // The old stream's messages come first.
                 biased;
-                heard = Stream::heard(&mut self.current) => match heard {
+                heard = Stream::next_event(&mut self.current) => match heard {
                     ListenEvent::Pass(message) => return Some(message),
                     ListenEvent::Ended => {
                         self.current = None;
@@ -220,7 +220,7 @@ impl Standing {
                     }
                     ListenEvent::Acknowledged | ListenEvent::Nothing => {}
                 },
-                heard = Stream::heard(&mut self.next) => match heard {
+                heard = Stream::next_event(&mut self.next) => match heard {
                     ListenEvent::Pass(message) => return Some(message),
                     ListenEvent::Ended => {
                         self.next = None;

@@ -46,8 +46,8 @@ impl RouterConnection {
     fn request(&self, id: RequestId, message: Message, context: Context) -> Reply {
         let router = &self.0;
         match message.method().as_deref() {
-            Some("tools/call") => self.named(ListKind::Tools, id, message, context),
-            Some("prompts/get") => self.named(ListKind::Prompts, id, message, context),
+            Some("tools/call") => self.named_request(ListKind::Tools, id, message, context),
+            Some("prompts/get") => self.named_request(ListKind::Prompts, id, message, context),
             Some("server/discover") if router.0.options.is_alone => {
                 let router = router.clone();
                 Reply::pending(async move {
@@ -83,7 +83,13 @@ impl RouterConnection {
     }
 
     /// A request for something with a name.
-    fn named(&self, kind: ListKind, id: RequestId, mut message: Message, mut context: Context) -> Reply {
+    fn named_request(
+        &self,
+        kind: ListKind,
+        id: RequestId,
+        mut message: Message,
+        mut context: Context,
+    ) -> Reply {
         let router = &self.0;
         let exposed = message.name().unwrap_or_default();
         match router.find_admitted_now(kind, &exposed, &message, &mut context) {
@@ -214,7 +220,7 @@ impl Router {
     ) -> Result<(Arc<ListCache>, String), NotFound> {
         let found = self.find(kind, exposed, request, context);
         let (member, name) = self.or_missed(found, context)?;
-        let listed = match self.looked_at(&member, kind, request, context) {
+        let listed = match self.list_if_needed(&member, kind, request, context) {
             Some(entry) => Some(entry.ask(kind).ok_or(NotFound::Unasked)?),
             None => None,
         };
@@ -231,7 +237,7 @@ impl Router {
     ) -> Result<(Arc<ListCache>, String), NotFound> {
         let found = self.find_anew(kind, exposed, request, context).await;
         let (member, name) = self.or_missed(found, context)?;
-        let listed = match self.looked_at(&member, kind, request, context) {
+        let listed = match self.list_if_needed(&member, kind, request, context) {
             Some(entry) => Some(entry.list(kind).await),
             None => None,
         };
@@ -247,7 +253,7 @@ impl Router {
     }
 
     /// The upstream's list for the client, if the access policy needs the item.
-    fn looked_at(
+    fn list_if_needed(
         &self,
         member: &ListCache,
         kind: ListKind,

@@ -60,13 +60,13 @@ impl Router {
     pub(super) fn known_owner(&self, uri: &str, owners: &Owners, context: &Context) -> Option<Owner> {
         let named = unwrap(uri, &owners.members)
             .filter(|named| self.access().list_group(&named.member.name, context) != CallerSet::Nobody);
-        owners.known(uri, named)
+        owners.listing_owner(uri, named)
     }
 }
 
 impl Owners {
     /// `named` is the target of a wrapped URI.
-    fn known(&self, uri: &str, named: Option<Owner>) -> Option<Owner> {
+    fn listing_owner(&self, uri: &str, named: Option<Owner>) -> Option<Owner> {
         let Self { resources, templates, members } = self;
         let listed = resources.find(uri, members).or_else(|| templates.find(uri, members));
         if let Some((member, uri)) = listed {

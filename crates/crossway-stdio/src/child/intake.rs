@@ -149,7 +149,7 @@ impl<'a, O: Outlet> Intake<'a, O> {
         }
         match (self.lines.take_tail(), self.mux.only_call()) {
             (Some(tail), _) => self.fail_by_tail(&tail, &why),
-            (None, Some(call)) => self.mux.fail(call, lost(&why)),
+            (None, Some(call)) => self.mux.fail(call, lost_answer(&why)),
             (None, None) => self.awaiting_tail = Some(why),
         }
     }
@@ -159,8 +159,8 @@ impl<'a, O: Outlet> Intake<'a, O> {
     fn fail_by_tail(&self, tail: &[u8], why: &str) {
         match (peek::tail(tail), self.mux.only_call()) {
             (Some(id), _) => self.fail(&id, why),
-            (None, Some(call)) => self.mux.fail(call, lost(why)),
-            (None, None) => self.mux.fail_all(&lost(why)),
+            (None, Some(call)) => self.mux.fail(call, lost_answer(why)),
+            (None, None) => self.mux.fail_all(&lost_answer(why)),
         }
     }
 
@@ -183,7 +183,7 @@ impl<'a, O: Outlet> Intake<'a, O> {
 
     fn fail(&self, id: &RequestId, why: &str) {
         if let Some(call) = CallKey::from_id(id) {
-            self.mux.fail(call, lost(why));
+            self.mux.fail(call, lost_answer(why));
         }
     }
 
@@ -202,6 +202,6 @@ impl<'a, O: Outlet> Intake<'a, O> {
     }
 }
 
-fn lost(why: &str) -> CallError {
+fn lost_answer(why: &str) -> CallError {
     CallError::unknown(Reason::InvalidAnswer(ErrorText::public(why.to_owned())))
 }

@@ -131,7 +131,7 @@ impl EventStream {
 
     /// Queues a message after the waiting ones.
     fn push(&mut self, message: &Message) {
-        self.frames.extend(framed(self.place.as_ref(), message));
+        self.frames.extend(frame_for(self.place.as_ref(), message));
     }
 
     /// Polls for the next bytes; `None` at the end.
@@ -168,8 +168,8 @@ impl EventStream {
                 let mut exchange = exchanging.lock();
                 match exchange.as_mut().map(|exchange| exchange.poll_step(cx)) {
                     Some(Poll::Ready(step)) => {
-                        let (message, is_last) = taken(exchange.as_ref(), step);
-                        let frame = message.and_then(|message| framed(self.place.as_ref(), &message));
+                        let (message, is_last) = message_of(exchange.as_ref(), step);
+                        let frame = message.and_then(|message| frame_for(self.place.as_ref(), &message));
                         drop(exchange);
                         self.frames.extend(frame);
                         if is_last {
@@ -277,7 +277,7 @@ impl EventStream {
 }
 
 /// The message of a step, and whether it is the last one.
-fn taken(exchange: Option<&Exchange>, step: Step) -> (Option<Message>, bool) {
+fn message_of(exchange: Option<&Exchange>, step: Step) -> (Option<Message>, bool) {
     match step {
         Step::Interim(message) => (Some(message), false),
         Step::Response(message) => (Some(message), exchange.is_none_or(Exchange::is_over)),
@@ -290,7 +290,7 @@ fn taken(exchange: Option<&Exchange>, step: Step) -> (Option<Message>, bool) {
 }
 
 /// The frame of a message for the reader at that place; `None` if another reader gets it.
-fn framed(place: Option<&Place>, message: &Message) -> Option<Slices> {
+fn frame_for(place: Option<&Place>, message: &Message) -> Option<Slices> {
     match place {
         Some(place) => place.session.streams().push_read(place.ticket, message),
         None => Some(frame(None, message)),

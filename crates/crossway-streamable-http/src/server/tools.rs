@@ -77,7 +77,7 @@ impl Tools {
         call: &Message,
     ) -> Result<(), Refusal> {
         let params =
-            self.read().of(caller).and_then(|of| of.tools.get(call.name()?.as_ref()).map(Arc::clone));
+            self.read().of_caller(caller).and_then(|of| of.tools.get(call.name()?.as_ref()).map(Arc::clone));
         let Some(params) = params else { return Ok(()) };
         let Ok(arguments) = call.arguments() else {
             let why = "the arguments are there more than once, so that no header can match them";
@@ -87,7 +87,7 @@ impl Tools {
     }
 
     fn knows(&self, caller: Option<&SessionOwner>) -> bool {
-        self.read().of(caller).is_some()
+        self.read().of_caller(caller).is_some()
     }
 
     fn read(&self) -> RwLockReadGuard<'_, Annotated> {
@@ -96,7 +96,7 @@ impl Tools {
 }
 
 impl Annotated {
-    fn of(&self, caller: Option<&SessionOwner>) -> Option<&OfCaller> {
+    fn of_caller(&self, caller: Option<&SessionOwner>) -> Option<&OfCaller> {
         // Most often there are no callers.
         if self.callers.is_empty() { None } else { self.callers.get(&caller.cloned()) }
     }

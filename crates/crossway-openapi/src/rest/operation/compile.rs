@@ -172,7 +172,7 @@ fn body<'a>(
         return Ok(());
     }
     match media.kind {
-        MediaKind::Text if !is_yaml(media.mime) && !is_text(&schema) => schema = written(media),
+        MediaKind::Text if !is_yaml(media.mime) && !is_text(&schema) => schema = text_schema(media),
         _ => describe(&mut schema, media.description),
     }
     let argument = free(&made.schemas, "body", "request");
@@ -221,7 +221,7 @@ fn is_yaml(mime: &str) -> bool {
 }
 
 /// The schema of the argument for a body whose text the caller has to write.
-fn written(media: &Media<'_>) -> Map<String, Value> {
+fn text_schema(media: &Media<'_>) -> Map<String, Value> {
     let text = format!("The text of the body, in {}.", media.mime);
     let said = media.description.map(str::trim).filter(|said| !said.is_empty());
     let text = said.map_or(text.clone(), |said| format!("{said}\n\n{text}"));

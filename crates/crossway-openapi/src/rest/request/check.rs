@@ -16,7 +16,7 @@ pub(in crate::rest) fn checked(
     operation: &Operation,
     mut arguments: Map<String, Value>,
 ) -> Result<Map<String, Value>, BadArguments> {
-    known(operation, &arguments)?;
+    refuse_unknown(operation, &arguments)?;
     // Models write null for arguments that they leave out, and only JSON bodies can represent null.
     let has_null = |name: &String| {
         let is_json = operation.body.as_ref().is_some_and(|body| body.kind == MediaKind::Json);
@@ -54,7 +54,7 @@ fn whole(value: &mut Value) {
 }
 
 /// Refuses unknown arguments, so that a misspelt name is noticed.
-fn known(operation: &Operation, arguments: &Map<String, Value>) -> Result<(), BadArguments> {
+fn refuse_unknown(operation: &Operation, arguments: &Map<String, Value>) -> Result<(), BadArguments> {
     let of_body = |name: &String| match operation.body.as_ref().map(|body| &body.fields) {
         Some(Fields::Whole(argument)) => argument == name,
         Some(Fields::Members(members)) => members.contains_key(name),
