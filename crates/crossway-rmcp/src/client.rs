@@ -29,7 +29,8 @@ impl ClientTransport {
         Self::with_extensions(link, Extensions::new())
     }
 
-    /// A transport whose client layers and transports are to know something of, such as who it is, from its first call on.
+    /// A transport with extensions of its client for layers and transports, such as its identity, from its
+    /// first call on.
     #[must_use]
     pub fn with_extensions(link: Link, extensions: impl Into<Extensions>) -> Self {
         let pump = Pump::with_extensions(link, Limits::default(), extensions);
@@ -40,8 +41,9 @@ impl ClientTransport {
         self.pump.lock()
     }
 
-    /// What rmcp is told in the place of a message that it can't decode: the failure of the request that it answers, for rmcp's clients
-    /// wait for as long as there is no answer. A server that has asked something is refused, for it waits too.
+    /// The replacement for a message that rmcp can't decode: the failure of the request that it answers,
+    /// because rmcp's clients wait until there is an answer. A request of the server is refused, because the
+    /// server waits too.
     fn instead_of(&self, message: &Message) -> Option<RxJsonRpcMessage<RoleClient>> {
         let id = message.id();
         if message.is_request() {

@@ -10,7 +10,7 @@ pub enum ConvertError {
     /// rmcp's models could not be written as JSON.
     #[error("the message can't be written as JSON")]
     Encode(#[source] serde_json::Error),
-    /// What rmcp wrote is no message.
+    /// The text that rmcp wrote is not a message.
     #[error("rmcp wrote something that is no message")]
     NotAMessage(#[source] ParseError),
     /// The transport took no more messages.

@@ -31,7 +31,7 @@ where
     F: Fn() -> S + Send + Sync + 'static,
     S: ServerHandler,
 {
-    /// An upstream whose connections are served by what `handler` makes.
+    /// Creates an upstream whose connections are served by the handlers that `handler` makes.
     pub fn new(handler: F) -> Self {
         Self { handler: Arc::new(handler) }
     }
@@ -91,7 +91,7 @@ where
                 Reply::stream(Served { reply, _link: link })
             }
             Ask::Listen => Reply::silent(),
-            // Stateless requests have no notifications or responses of the client's beside them.
+            // With stateless requests, a client sends no notifications and no responses.
             Ask::Message(_) => Reply::accepted(),
         }
     }

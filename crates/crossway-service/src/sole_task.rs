@@ -1,4 +1,4 @@
-//! Background tasks of which there is one at a time.
+//! Background tasks that run only once at a time.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -222,7 +222,7 @@ impl ListCache {
     }
 }
 
-/// Removes the least recently used quarter of the views: so many at once, to do it seldom.
+/// Removes the least recently used quarter of the views, so that this happens seldom.
 fn forget_oldest(views: &mut HashMap<Arc<View>, Arc<Entry>>) -> Vec<Arc<Entry>> {
     let mut by_use: Vec<_> =
         views.iter().map(|(view, entry)| (entry.last_used(), Arc::clone(view))).collect();

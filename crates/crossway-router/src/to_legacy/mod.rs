@@ -260,7 +260,7 @@ impl ToLegacyConnection {
     }
 }
 
-/// A failure as those may see it whose session is not the one with the server: that theirs has ended would be wrong.
+/// A failure as the pool's clients may see it: their own sessions have not ended, only the pool's has.
 fn of_the_pool(error: CallError) -> CallError {
     if *error.reason() != Reason::SessionEnded {
         return error;

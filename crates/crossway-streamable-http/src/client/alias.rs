@@ -32,7 +32,7 @@ pub(super) struct Alias {
 }
 
 impl Alias {
-    /// Writes the next number into a request in the place of its id and its progress token.
+    /// Replaces the id and the progress token of a request by the next number.
     pub(super) fn put_on(request: &mut Message, id: RequestId, numbers: &Numbers) -> Self {
         let number = numbers.next();
         request.set_id(&number);

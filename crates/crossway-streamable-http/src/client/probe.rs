@@ -234,7 +234,7 @@ fn modern(answer: &Message) -> Option<Vec<String>> {
             let names = error.data.as_ref().and_then(|data| data.get("supported")?.as_array());
             let names = names.into_iter().flatten().filter_map(|name| name.as_str().map(str::to_owned));
             let names: Vec<_> = names.take(limits::PROBE_VERSIONS).collect();
-            // A server that names legacy revisions only is to be spoken to in one of them.
+            // A server that names only legacy revisions has to be used with one of them.
             (names.is_empty() || names_modern(&names)).then_some(names)
         }
         ErrorCode::HEADER_MISMATCH | ErrorCode::MISSING_CLIENT_CAPABILITY => Some(Vec::new()),

@@ -39,7 +39,7 @@ pub(crate) fn status_of(error: &CallError) -> (StatusCode, Option<u64>) {
         Reason::OverQuota(_) => {
             (StatusCode::TOO_MANY_REQUESTS, Some(error.retry_after_seconds().unwrap_or(RETRY_AFTER)))
         }
-        // Whoever is told when to come back would make the call again.
+        // With a time to come back, clients would make the call again.
         Reason::Closing if error.outcome() != Outcome::NotSent => (StatusCode::SERVICE_UNAVAILABLE, None),
         Reason::OverLimit(_) | Reason::Closing => {
             (StatusCode::SERVICE_UNAVAILABLE, Some(error.retry_after_seconds().unwrap_or(RETRY_AFTER)))

@@ -47,7 +47,7 @@ pub(super) fn integer(text: &str) -> Option<i64> {
     (value <= LARGEST).then_some(if negative { -value } else { value })
 }
 
-/// `[ minus / plus ] 1*DIGIT` (RFC 8259, section 6); what is beyond an `i64` is as good as its end.
+/// `[ minus / plus ] 1*DIGIT` (RFC 8259, section 6), clamped to an `i64`.
 fn parse_exponent(text: &str) -> Option<i64> {
     let (negative, digits) = match text.strip_prefix('-') {
         Some(digits) => (true, digits),
