@@ -1,10 +1,10 @@
 //! A per-call mailbox: messages, cancellation and failure that arrive outside its reply stream.
 
 use std::collections::VecDeque;
-use std::task::{Context, Waker};
+use std::task::Context;
 
 use crossway_proto::Message;
-use crossway_service::CallError;
+use crossway_service::{CallError, WakerSlot};
 use parking_lot::{Mutex, MutexGuard};
 
 use crate::limits::MAIL;
@@ -18,7 +18,7 @@ struct Mail {
     end: Option<End>,
     is_closed: bool,
     messages: VecDeque<Message>,
-    waker: Option<Waker>,
+    reader: WakerSlot,
 }
 
 /// Why a call ends before its answer.
@@ -49,7 +49,7 @@ impl Mailbox {
     fn end(&self, end: End) {
         let mut mail = self.mail();
         mail.end.get_or_insert(end);
-        mail.wake();
+        mail.reader.wake();
     }
 
     pub(crate) fn deliver(&self, message: Message) {
@@ -63,7 +63,7 @@ impl Mailbox {
             return Err(Box::new(message));
         }
         mail.messages.push_back(message);
-        mail.wake();
+        mail.reader.wake();
         Ok(())
     }
 
@@ -85,10 +85,7 @@ impl Mailbox {
     /// Takes the next entry. Wakes `cx` when something comes.
     pub(crate) fn look(&self, cx: &Context<'_>) -> Found {
         let mut mail = self.mail();
-        match &mut mail.waker {
-            Some(waker) => waker.clone_from(cx.waker()),
-            waker => *waker = Some(cx.waker().clone()),
-        }
+        mail.reader.register(cx.waker());
         match &mail.end {
             Some(End::Cancelled) => return Found::Ended(None),
             Some(End::Failed(error)) => return Found::Ended(Some(error.clone())),
@@ -99,13 +96,5 @@ impl Mailbox {
 
     fn mail(&self) -> MutexGuard<'_, Mail> {
         self.0.lock()
-    }
-}
-
-impl Mail {
-    fn wake(&mut self) {
-        if let Some(waker) = self.waker.take() {
-            waker.wake();
-        }
     }
 }

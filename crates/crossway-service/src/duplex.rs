@@ -9,7 +9,7 @@ use crossway_proto::Message;
 use parking_lot::{Mutex, MutexGuard};
 
 use crate::mux::{Mux, Outlet, Overflow};
-use crate::{Extensions, Limits, Link, Reason};
+use crate::{Extensions, Limits, Link, Reason, WakerSlot};
 
 /// Two ends of a pipe: what is sent into one comes out of the other, in order.
 ///
@@ -39,7 +39,7 @@ struct LaneState {
     messages: VecDeque<(Message, Extensions)>,
     bytes: usize,
     is_closed: bool,
-    waker: Option<Waker>,
+    receiver: WakerSlot,
     /// Who waits for room.
     senders: Vec<Waker>,
 }
@@ -63,7 +63,7 @@ impl Lane {
         }
         state.bytes += message.len();
         state.messages.push_back((message, extensions));
-        state.wake();
+        state.receiver.wake();
         Ok(())
     }
 
@@ -77,14 +77,14 @@ impl Lane {
         if state.is_closed {
             return Poll::Ready(None);
         }
-        state.waker = Some(cx.waker().clone());
+        state.receiver.register(cx.waker());
         Poll::Pending
     }
 
     fn close(&self) {
         let mut state = self.state();
         state.is_closed = true;
-        state.wake();
+        state.receiver.wake();
         state.senders.drain(..).for_each(Waker::wake);
     }
 
@@ -103,12 +103,6 @@ impl Lane {
 impl LaneState {
     fn is_full(&self, capacity: usize) -> bool {
         self.messages.len() >= capacity || self.bytes >= Limits::PIPE_BYTES
-    }
-
-    fn wake(&mut self) {
-        if let Some(waker) = self.waker.take() {
-            waker.wake();
-        }
     }
 }
 

@@ -17,6 +17,7 @@ mod sole_task;
 mod time;
 mod trace;
 mod upstream;
+mod waker_slot;
 
 pub use call::{Ask, Call, Context, Origin};
 pub use error::{CallError, Fault, Outcome, Reason};
@@ -34,3 +35,4 @@ pub use sole_task::{Running, SoleTask};
 pub use time::later;
 pub use trace::{BadTraceparent, TraceContext};
 pub use upstream::{Layered, Scope, ServiceLayer, Upstream};
+pub use waker_slot::WakerSlot;

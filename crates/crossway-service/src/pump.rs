@@ -3,13 +3,13 @@
 use std::collections::VecDeque;
 use std::fmt;
 use std::pin::Pin;
-use std::task::{Context as TaskContext, Poll, Waker, ready};
+use std::task::{Context as TaskContext, Poll, ready};
 
 use crossway_proto::{Kind, Message, RequestId, Revision};
 use futures_core::Stream;
 use futures_util::stream::SelectAll;
 
-use crate::{Call, CallError, Context, Extensions, Limits, Link, Origin, Reason, Reply};
+use crate::{Call, CallError, Context, Extensions, Limits, Link, Origin, Reason, Reply, WakerSlot};
 
 /// Serves one client whose messages come in one stream and go out in another, as on stdio and HTTP+SSE.
 ///
@@ -35,7 +35,7 @@ pub struct Pump {
     asked: Vec<(RequestId, Option<u64>)>,
     /// The number of calls so far.
     begun: u64,
-    waker: Option<Waker>,
+    poller: WakerSlot,
 }
 
 impl Pump {
@@ -64,7 +64,7 @@ impl Pump {
             refused: VecDeque::new(),
             asked: Vec::new(),
             begun: 0,
-            waker: None,
+            poller: WakerSlot::default(),
         }
     }
 
@@ -94,7 +94,7 @@ impl Pump {
         } else {
             self.hand_on(message, self.context.clone());
         }
-        self.wake();
+        self.poller.wake();
     }
 
     /// Listens again for the upstream's messages outside calls, if that has ended.
@@ -112,7 +112,7 @@ impl Pump {
             return false;
         }
         self.refused.push_back(error.to_message(Some(request)));
-        self.wake();
+        self.poller.wake();
         true
     }
 
@@ -128,14 +128,7 @@ impl Pump {
         self.calls.clear();
         self.inbox.clear();
         (self.inbox_bytes, self.notifying, self.opening, self.listening) = (0, None, None, None);
-        self.wake();
-    }
-
-    /// Wakes the poller: there is a message, or nothing more to wait for.
-    fn wake(&mut self) {
-        if let Some(waker) = self.waker.take() {
-            waker.wake();
-        }
+        self.poller.wake();
     }
 
     /// Whether [`handle`](Pump::handle) would accept this message. If not, a request is answered with an error and any other message is
@@ -226,7 +219,7 @@ impl Pump {
                 break;
             }
         }
-        self.waker = Some(cx.waker().clone());
+        self.poller.register(cx.waker());
         Poll::Pending
     }
 

@@ -2,10 +2,10 @@
 
 use std::collections::VecDeque;
 use std::mem;
-use std::task::{Context, Waker};
+use std::task::Context;
 
 use crossway_proto::{Kind, Message};
-use crossway_service::{Closing, Outlet, Reason};
+use crossway_service::{Closing, Outlet, Reason, WakerSlot};
 use parking_lot::{Mutex, MutexGuard};
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
@@ -28,7 +28,7 @@ struct State {
     bytes: usize,
     /// The session's state, while it has no stream and nothing to send.
     parked: Option<Session>,
-    waker: Option<Waker>,
+    driver: WakerSlot,
     is_hung_up: bool,
     is_over: bool,
     /// Dropped when the session is over, which notifies those who wait for that.
@@ -86,10 +86,7 @@ impl Outbox {
     /// The client's state; the task is woken when it changes.
     pub(super) fn watch(&self, cx: &mut Context<'_>) -> Standing {
         let mut state = self.state();
-        match &mut state.waker {
-            Some(waker) => waker.clone_from(cx.waker()),
-            slot => *slot = Some(cx.waker().clone()),
-        }
+        state.driver.register(cx.waker());
         Standing { is_hung_up: state.is_hung_up, is_empty: state.is_empty() }
     }
 
@@ -107,12 +104,6 @@ impl Outbox {
 impl State {
     fn is_empty(&self) -> bool {
         self.ordered.is_empty() && self.urgent.is_empty()
-    }
-
-    fn wake(&self) {
-        if let Some(waker) = &self.waker {
-            waker.wake_by_ref();
-        }
     }
 
     /// Removes a queued request that its client has cancelled. Returns whether there was one.
@@ -160,7 +151,7 @@ impl Outlet for Outbox {
         } else {
             state.ordered.push_back(message)
         }
-        state.wake();
+        state.driver.wake();
         Ok(())
     }
 
@@ -168,7 +159,7 @@ impl Outlet for Outbox {
         let parked = {
             let mut state = self.state();
             state.is_hung_up = true;
-            state.wake();
+            state.driver.wake();
             state.parked.take()
         };
         if let Some(session) = parked {

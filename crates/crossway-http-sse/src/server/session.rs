@@ -2,10 +2,10 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll};
 
 use crossway_proto::{Message, RequestId};
-use crossway_service::{CallError, Link, Pump, Reason, SessionOwner, SessionPermit};
+use crossway_service::{CallError, Link, Pump, Reason, SessionOwner, SessionPermit, WakerSlot};
 use http::Extensions;
 use parking_lot::{Mutex, MutexGuard};
 
@@ -55,7 +55,7 @@ struct State {
     /// Whether the client has sent a message.
     has_spoken: bool,
     /// The stream's task.
-    waker: Option<Waker>,
+    reader: WakerSlot,
 }
 
 /// Why a message was not accepted.
@@ -83,7 +83,7 @@ impl Session {
             _place: place,
             sessions,
             limits,
-            state: Mutex::new(State { pump: None, has_spoken: false, waker: None }),
+            state: Mutex::new(State { pump: None, has_spoken: false, reader: WakerSlot::default() }),
         }
     }
 
@@ -117,7 +117,7 @@ impl Session {
         // Calls in flight may need responses to finish.
         let is_draining = message.is_request() && self.sessions.is_draining();
         let mut state = self.state();
-        let State { pump, has_spoken, waker } = &mut *state;
+        let State { pump, has_spoken, reader } = &mut *state;
         let reason = match pump {
             None => NotTaken::Ended,
             Some(_) if is_draining => NotTaken::Draining,
@@ -127,7 +127,7 @@ impl Session {
                 if !std::mem::replace(has_spoken, true) {
                     pump.listen();
                     // The pump wakes nobody once the upstream has failed.
-                    waker.iter().for_each(Waker::wake_by_ref);
+                    reader.wake();
                 }
                 pump.handle(message);
                 return Ok(());
@@ -172,10 +172,7 @@ impl Session {
             return pump.poll_next(cx);
         }
         let is_idle = pump.is_idle();
-        match &mut state.waker {
-            Some(waker) => waker.clone_from(cx.waker()),
-            slot => *slot = Some(cx.waker().clone()),
-        }
+        state.reader.register(cx.waker());
         drop(state);
         if is_idle && self.sessions.is_draining() { Poll::Ready(None) } else { Poll::Pending }
     }
@@ -194,9 +191,7 @@ impl Session {
     }
 
     pub(super) fn wake(&self) {
-        if let Some(waker) = &self.state().waker {
-            waker.wake_by_ref();
-        }
+        self.state().reader.wake();
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

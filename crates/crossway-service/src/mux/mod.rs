@@ -144,7 +144,7 @@ impl<O: Outlet> Mux<O> {
         }
         let mut state = self.state();
         if state.is_full(&self.0.limits) {
-            state.capacity = Some(cx.waker().clone());
+            state.capacity.register(cx.waker());
             return Poll::Pending;
         }
         Poll::Ready(())
@@ -173,7 +173,7 @@ impl<O: Outlet> Mux<O> {
         }
         state.ended = Some(reason);
         state.listeners.wake_all();
-        state.wake_capacity();
+        state.capacity.wake();
     }
 
     /// Fails one call: its request could not be delivered, or what arrived for it is not an answer. Has no

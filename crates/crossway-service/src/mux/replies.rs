@@ -36,14 +36,11 @@ impl<O: Outlet> Stream for Answer<O> {
         let mut state = self.mux.state();
         let Some(waiting) = state.calls.state_mut(key) else { return Poll::Ready(None) };
         if let Some(message) = waiting.queue.pop() {
-            state.wake_capacity();
+            state.capacity.wake();
             return Poll::Ready(Some(Ok(message)));
         }
         let Some(end) = waiting.end.take() else {
-            match &mut waiting.waker {
-                Some(waker) => waker.clone_from(cx.waker()),
-                slot => *slot = Some(cx.waker().clone()),
-            }
+            waiting.waker.register(cx.waker());
             return Poll::Pending;
         };
         state.calls.close(key);
@@ -63,7 +60,7 @@ impl<O: Outlet> Drop for Answer<O> {
         }
         let mut state = self.mux.state();
         let closed = state.calls.close(self.key);
-        state.wake_capacity();
+        state.capacity.wake();
         let is_open = state.ended.is_none() && closed.is_some_and(|waiting| waiting.end.is_none());
         drop(state);
         if is_open && !self.is_initialize {
@@ -98,7 +95,7 @@ impl<O: Outlet> Stream for Listening<O> {
         if state.listeners.is_newest(self.number)
             && let Some(message) = state.unowned.pop()
         {
-            state.wake_capacity();
+            state.capacity.wake();
             return Poll::Ready(Some(Ok(message)));
         }
         if let Some(reason) = state.refusal(false) {
@@ -118,6 +115,6 @@ impl<O: Outlet> Drop for Listening<O> {
     fn drop(&mut self) {
         let mut state = self.mux.state();
         state.listeners.leave(self.number);
-        state.wake_capacity();
+        state.capacity.wake();
     }
 }

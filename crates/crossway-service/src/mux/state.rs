@@ -6,14 +6,14 @@ use std::task::Waker;
 use crossway_proto::{CallKey, Calls, Message};
 
 use super::Overflow;
-use crate::{CallError, Limits, Reason};
+use crate::{CallError, Limits, Reason, WakerSlot};
 
 /// Messages that wait for the reader of one reply.
 #[derive(Default)]
 pub(super) struct Waiting {
     pub(super) queue: Queue,
     pub(super) end: Option<End>,
-    pub(super) waker: Option<Waker>,
+    pub(super) waker: WakerSlot,
 }
 
 /// How a call ended.
@@ -65,13 +65,13 @@ impl Queue {
 pub(super) struct Listeners {
     next: u64,
     /// In order of their numbers, each with its waker.
-    all: Vec<(u64, Option<Waker>)>,
+    all: Vec<(u64, WakerSlot)>,
 }
 
 impl Listeners {
     pub(super) fn enter(&mut self) -> u64 {
         self.next += 1;
-        self.all.push((self.next, None));
+        self.all.push((self.next, WakerSlot::default()));
         self.next
     }
 
@@ -97,22 +97,17 @@ impl Listeners {
     /// Wakes a listener when there is something for it.
     pub(super) fn wait(&mut self, number: u64, waker: &Waker) {
         let Ok(at) = self.all.binary_search_by_key(&number, |(number, _)| *number) else { return };
-        match &mut self.all[at].1 {
-            Some(known) => known.clone_from(waker),
-            none => *none = Some(waker.clone()),
-        }
+        self.all[at].1.register(waker);
     }
 
     fn wake_newest(&mut self) {
-        if let Some(waker) = self.all.last_mut().and_then(|(_, waker)| waker.take()) {
-            waker.wake();
+        if let Some((_, newest)) = self.all.last_mut() {
+            newest.wake();
         }
     }
 
     pub(super) fn wake_all(&mut self) {
-        for waker in self.all.iter_mut().filter_map(|(_, waker)| waker.take()) {
-            waker.wake();
-        }
+        self.all.iter_mut().for_each(|(_, listener)| listener.wake());
     }
 }
 
@@ -122,7 +117,7 @@ pub(super) struct State {
     had_company: bool,
     pub(super) unowned: Queue,
     pub(super) listeners: Listeners,
-    pub(super) capacity: Option<Waker>,
+    pub(super) capacity: WakerSlot,
     pub(super) ended: Option<Reason>,
     /// Whether `initialize` was sent. Then the connection is one session, which ends with it.
     pub(super) is_session: bool,
@@ -136,7 +131,7 @@ impl State {
             had_company: false,
             unowned: Queue::default(),
             listeners: Listeners::default(),
-            capacity: None,
+            capacity: WakerSlot::default(),
             ended: None,
             is_session: false,
             strays: 0,
@@ -204,9 +199,7 @@ impl State {
     fn end(&mut self, key: CallKey, end: End) {
         let Some(waiting) = self.calls.state_mut(key) else { return };
         waiting.end.get_or_insert(end);
-        if let Some(waker) = waiting.waker.take() {
-            waker.wake();
-        }
+        waiting.waker.wake();
     }
 
     /// Hands a message to the listeners. Returns messages for which there was no room, the oldest first.
@@ -230,11 +223,5 @@ impl State {
     pub(super) fn is_full(&mut self, limits: &Limits) -> bool {
         !self.listeners.are_none() && self.unowned.is_over(limits)
             || self.calls.iter_mut().any(|(_, waiting)| waiting.queue.is_over(limits))
-    }
-
-    pub(super) fn wake_capacity(&mut self) {
-        if let Some(waker) = self.capacity.take() {
-            waker.wake();
-        }
     }
 }

@@ -3,10 +3,10 @@
 use std::collections::HashSet;
 use std::io;
 use std::sync::Arc;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll};
 
 use crossway_proto::{CallKey, Calls, Message};
-use crossway_service::Reason;
+use crossway_service::{Reason, WakerSlot};
 use parking_lot::{Mutex, MutexGuard};
 
 use super::pipe::{Pipe, SHORT};
@@ -25,7 +25,7 @@ struct State {
     queue: Queue,
     turn: Turn,
     pipe: Option<Arc<Pipe>>,
-    driver: Option<Waker>,
+    driver: WakerSlot,
     closed: Option<Reason>,
 }
 
@@ -56,8 +56,13 @@ enum Turn {
 
 impl Outbox {
     pub(super) fn new(limit: usize) -> Self {
-        let state =
-            State { queue: Queue::default(), turn: Turn::Driver, pipe: None, driver: None, closed: None };
+        let state = State {
+            queue: Queue::default(),
+            turn: Turn::Driver,
+            pipe: None,
+            driver: WakerSlot::default(),
+            closed: None,
+        };
         Self { limit, state: Mutex::new(state) }
     }
 
@@ -79,7 +84,7 @@ impl Outbox {
         if may_wait && state.turn == Turn::Free {
             state.queue.push(line());
             state.turn = Turn::Gathering;
-            state.wake_driver();
+            state.driver.wake();
             return Ok(());
         }
         if let (Turn::Free, Some(pipe)) = (state.turn, &state.pipe) {
@@ -126,7 +131,7 @@ impl Outbox {
         let mut state = self.state();
         state.closed.get_or_insert(reason);
         state.pipe = None;
-        state.wake_driver();
+        state.driver.wake();
         std::mem::take(&mut state.queue).unsent().collect()
     }
 
@@ -166,7 +171,7 @@ impl Outbox {
     fn write_as_sender<'a>(&'a self, state: MutexGuard<'a, State>, pipe: &Pipe) {
         // The driver reports errors.
         if !matches!(self.write(state, pipe), Ok(Written::All)) {
-            self.state().wake_driver();
+            self.state().driver.wake();
         }
     }
 
@@ -231,17 +236,8 @@ impl State {
     }
 
     fn wait<T>(&mut self, cx: &Context<'_>) -> Poll<T> {
-        match &mut self.driver {
-            Some(waker) => waker.clone_from(cx.waker()),
-            none => *none = Some(cx.waker().clone()),
-        }
+        self.driver.register(cx.waker());
         Poll::Pending
-    }
-
-    fn wake_driver(&mut self) {
-        if let Some(waker) = self.driver.take() {
-            waker.wake();
-        }
     }
 }
 

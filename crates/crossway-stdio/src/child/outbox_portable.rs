@@ -5,10 +5,10 @@
 use std::collections::HashSet;
 use std::io;
 use std::pin::Pin;
-use std::task::{Context, Poll, Waker, ready};
+use std::task::{Context, Poll, ready};
 
 use crossway_proto::{CallKey, Calls, Message};
-use crossway_service::Reason;
+use crossway_service::{Reason, WakerSlot};
 use parking_lot::{Mutex, MutexGuard};
 use tokio::io::AsyncWrite;
 
@@ -35,7 +35,7 @@ pub(super) struct Outbox {
 #[derive(Debug, Default)]
 struct State {
     queue: Queue,
-    driver: Option<Waker>,
+    driver: WakerSlot,
     closed: Option<Reason>,
 }
 
@@ -63,7 +63,7 @@ impl Outbox {
             return Err(Reason::OverLimit("the MCP server does not read what it is sent".into()));
         }
         state.queue.push(line);
-        state.wake_driver();
+        state.driver.wake();
         Ok(())
     }
 
@@ -71,7 +71,7 @@ impl Outbox {
     pub(super) fn close(&self, reason: Reason) -> HashSet<CallKey> {
         let mut state = self.state();
         state.closed.get_or_insert(reason);
-        state.wake_driver();
+        state.driver.wake();
         std::mem::take(&mut state.queue).unsent().collect()
     }
 
@@ -93,7 +93,7 @@ impl Outbox {
         if state.closed.is_some() {
             return Poll::Ready(Ok(()));
         }
-        state.driver = Some(cx.waker().clone());
+        state.driver.register(cx.waker());
         ready!(state.queue.poll_write(stdin, cx))?;
         ready!(Pin::new(stdin).poll_flush(cx))?;
         Poll::Pending
@@ -101,13 +101,5 @@ impl Outbox {
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock()
-    }
-}
-
-impl State {
-    fn wake_driver(&mut self) {
-        if let Some(waker) = self.driver.take() {
-            waker.wake();
-        }
     }
 }

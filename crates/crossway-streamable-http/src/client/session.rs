@@ -1,13 +1,13 @@
 //! State of a link's session and of its calls in flight.
 
 use std::sync::{Arc, Weak};
-use std::task::{Context, Waker};
+use std::task::Context;
 
 use crossway_proto::http_rules::limits::SESSION_ID_BYTES;
 use crossway_proto::http_rules::names::{MCP_PROTOCOL_VERSION, MCP_SESSION_ID};
 use crossway_proto::http_rules::session as rules;
 use crossway_proto::{Message, RequestId, Revision};
-use crossway_service::{CallError, ErrorText, Reason, Scope};
+use crossway_service::{CallError, ErrorText, Reason, Scope, WakerSlot};
 use http::{HeaderMap, HeaderValue};
 use parking_lot::{Mutex, MutexGuard};
 use slab::Slab;
@@ -101,7 +101,7 @@ struct Slot {
     id: Option<RequestId>,
     is_modern: bool,
     is_cancelled: bool,
-    waker: Option<Waker>,
+    waker: WakerSlot,
 }
 
 impl Session {
@@ -137,7 +137,13 @@ impl Session {
             state.is_opening = true;
         }
         let may_be_held = state.is_opening && !is_listener && !is_modern && state.phase != Phase::Fresh;
-        let key = state.calls.insert(Slot { origin, id, is_modern, is_cancelled: false, waker: None });
+        let key = state.calls.insert(Slot {
+            origin,
+            id,
+            is_modern,
+            is_cancelled: false,
+            waker: WakerSlot::default(),
+        });
         Ok(Ticket { session: Arc::clone(self), key, may_be_held })
     }
 
@@ -280,9 +286,7 @@ impl Session {
             slots.find(|slot| slot.origin == origin && !slot.is_cancelled && slot.id.as_ref() == Some(id))?;
         slot.is_cancelled = true;
         let is_modern = slot.is_modern;
-        if let Some(waker) = slot.waker.take() {
-            waker.wake();
-        }
+        slot.waker.wake();
         Some(is_modern)
     }
 
@@ -386,10 +390,8 @@ impl State {
 
     fn wake(&mut self, which: impl Fn(&Slot) -> bool) {
         for (_, slot) in &mut self.calls {
-            if which(slot)
-                && let Some(waker) = slot.waker.take()
-            {
-                waker.wake();
+            if which(slot) {
+                slot.waker.wake();
             }
         }
     }
@@ -433,10 +435,7 @@ impl Ticket {
         if phase == Phase::Closed {
             return Fate::Closed;
         }
-        match &mut slot.waker {
-            Some(waker) => waker.clone_from(cx.waker()),
-            waker => *waker = Some(cx.waker().clone()),
-        }
+        slot.waker.register(cx.waker());
         Fate::Open(phase)
     }
 }

@@ -6,11 +6,11 @@
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll};
 
 use crossway_proto::sse::SseEncoder;
 use crossway_proto::{Message, Slices};
-use crossway_service::{SessionLimiter, SessionOwner, SessionPermit};
+use crossway_service::{SessionLimiter, SessionOwner, SessionPermit, WakerSlot};
 
 use super::event_id::{EventId, StreamKind};
 use super::store::{Common, place};
@@ -44,8 +44,8 @@ struct Stream {
     /// Whether no more messages come.
     is_over: bool,
     touched: u32,
-    reader: Option<Waker>,
-    writer: Option<Waker>,
+    reader: WakerSlot,
+    writer: WakerSlot,
     /// The exchange that feeds the first reader.
     feed: Weak<Exchanging>,
 }
@@ -92,8 +92,8 @@ impl Streams {
             place: None,
             is_over: false,
             touched: self.common.now(),
-            reader: None,
-            writer: None,
+            reader: WakerSlot::default(),
+            writer: WakerSlot::default(),
             feed: Weak::new(),
         };
         self.streams.push(stream);
@@ -107,7 +107,7 @@ impl Streams {
             stream.replace_reader();
             stream.has_reader = false;
             stream.place = None;
-            wake(&mut stream.writer);
+            stream.writer.wake();
         }
     }
 
@@ -167,7 +167,7 @@ impl Streams {
         stream.newest += 1;
         stream.touched = now;
         let id = EventId { kind: stream.kind, stream: number, number: stream.newest };
-        wake(&mut stream.reader);
+        stream.reader.wake();
         let frame = frame(Some(id), message);
         self.bytes += frame.len();
         self.common.kept_bytes.fetch_add(frame.len(), Ordering::Relaxed);
@@ -223,7 +223,7 @@ impl Streams {
             if let Some(event) = self.events.remove(at) {
                 self.forget_bytes(event.frame.len());
                 if let Some(stream) = self.find(event.stream) {
-                    wake(&mut stream.writer);
+                    stream.writer.wake();
                 }
             }
         }
@@ -247,7 +247,7 @@ impl Streams {
                 self.events.iter().find(|event| event.stream == ticket.stream && event.number > stream.read);
             if let Some(event) = unread {
                 stream.read = event.number;
-                wake(&mut stream.writer);
+                stream.writer.wake();
                 return Poll::Ready(Some(event.frame.clone()));
             }
             // The rest is no longer kept.
@@ -256,10 +256,7 @@ impl Streams {
         if stream.is_over {
             return Poll::Ready(None);
         }
-        match &mut stream.reader {
-            Some(waker) => waker.clone_from(cx.waker()),
-            none => *none = Some(cx.waker().clone()),
-        }
+        stream.reader.register(cx.waker());
         Poll::Pending
     }
 
@@ -281,7 +278,7 @@ impl Streams {
         let (count, bytes) =
             unread.fold((0, 0), |(count, bytes), event| (count + 1, bytes + event.frame.len()));
         if count >= limits.kept_events.div_ceil(2) || bytes >= limits.kept_bytes.div_ceil(2).max(1) {
-            stream.writer = Some(cx.waker().clone());
+            stream.writer.register(cx.waker());
             return Poll::Pending;
         }
         Poll::Ready(())
@@ -293,7 +290,7 @@ impl Streams {
         if let Some(stream) = self.find(number) {
             stream.is_over = true;
             stream.touched = now;
-            wake(&mut stream.reader);
+            stream.reader.wake();
         }
         self.forget_spent();
     }
@@ -303,8 +300,8 @@ impl Streams {
         if let Some(stream) = self.streams.iter_mut().find(|stream| stream.is_read_by(ticket)) {
             stream.has_reader = false;
             stream.place = None;
-            stream.reader = None;
-            wake(&mut stream.writer);
+            stream.reader = WakerSlot::default();
+            stream.writer.wake();
         }
         self.forget_spent();
     }
@@ -371,7 +368,7 @@ impl Stream {
 
     fn replace_reader(&mut self) {
         self.taken_up = self.taken_up.wrapping_add(1);
-        wake(&mut self.reader);
+        self.reader.wake();
     }
 }
 
@@ -379,12 +376,6 @@ impl Ticket {
     /// The id of the priming event, with which the client can resume the stream.
     pub(crate) fn priming(self) -> EventId {
         EventId { kind: self.kind, stream: self.stream, number: 0 }
-    }
-}
-
-fn wake(waker: &mut Option<Waker>) {
-    if let Some(waker) = waker.take() {
-        waker.wake();
     }
 }
 
