@@ -17,7 +17,7 @@ use crate::mailbox::{Found, Mailbox};
 pub(super) struct CallReply {
     session: Arc<Session>,
     call: Call,
-    cell: Arc<Mailbox>,
+    mailbox: Arc<Mailbox>,
     context: Context,
     /// The upstream's reply; `None` while the client is being asked.
     reply: Option<Reply>,
@@ -33,13 +33,13 @@ pub(super) struct CallReply {
 }
 
 impl CallReply {
-    pub(super) fn new(session: Arc<Session>, call: Call, cell: Arc<Mailbox>, context: Context) -> Self {
+    pub(super) fn new(session: Arc<Session>, call: Call, mailbox: Arc<Mailbox>, context: Context) -> Self {
         // Sent at once, so that calls keep their order.
         let reply = Some(session.send(call.request(), &context));
         Self {
             session,
             call,
-            cell,
+            mailbox,
             context,
             reply,
             queue: VecDeque::new(),
@@ -98,7 +98,7 @@ impl CallReply {
             }
         }
         self.session.forget_questions(&std::mem::take(&mut self.asked));
-        self.session.forget_call(self.call.id(), &self.cell);
+        self.session.forget_call(self.call.id(), &self.mailbox);
     }
 }
 
@@ -109,7 +109,7 @@ impl Stream for CallReply {
         let this = &mut *self;
         loop {
             if !this.is_over {
-                match this.cell.look(cx) {
+                match this.mailbox.look(cx) {
                     Found::Ended(failure) => {
                         this.call.handle_cancelled();
                         this.end();
@@ -135,9 +135,9 @@ impl Stream for CallReply {
             let step = match Pin::new(reply).poll_next(cx) {
                 Poll::Pending => return Poll::Pending,
                 Poll::Ready(Some(Ok(message))) => {
-                    let (session, cell, asked) = (&this.session, &this.cell, &mut this.asked);
+                    let (session, mailbox, asked) = (&this.session, &this.mailbox, &mut this.asked);
                     this.call.handle_reply(message, || {
-                        let id = session.question(cell);
+                        let id = session.question(mailbox);
                         asked.push(id.clone());
                         id
                     })

@@ -63,11 +63,11 @@ impl Session {
     }
 
     /// A new id for a server request, unique within the session.
-    pub(super) fn question(&self, cell: &Arc<Mailbox>) -> RequestId {
+    pub(super) fn question(&self, mailbox: &Arc<Mailbox>) -> RequestId {
         let mut state = self.state();
         state.next_question += 1;
         let id = RequestId::from(format!("crossway-ask-{}", state.next_question).as_str());
-        state.asked.insert(id.clone(), Arc::downgrade(cell));
+        state.asked.insert(id.clone(), Arc::downgrade(mailbox));
         id
     }
 
@@ -83,11 +83,11 @@ impl Session {
     }
 
     /// The call has ended.
-    pub(super) fn forget_call(&self, id: &RequestId, cell: &Arc<Mailbox>) {
+    pub(super) fn forget_call(&self, id: &RequestId, mailbox: &Arc<Mailbox>) {
         let mut state = self.state();
         // A client that has two calls of one id can cancel the later one.
         let Some((id, known)) = state.calls.remove_entry(id) else { return };
-        if !std::ptr::eq(known.as_ptr(), Arc::as_ptr(cell)) {
+        if !std::ptr::eq(known.as_ptr(), Arc::as_ptr(mailbox)) {
             state.calls.insert(id, known);
         }
     }
@@ -114,26 +114,28 @@ impl Session {
                 self.send(message, &context)
             }
             ClientAction::Call(call) => {
-                let cell = Arc::new(Mailbox::default());
-                state.calls.insert(call.id().clone(), Arc::downgrade(&cell));
+                let mailbox = Arc::new(Mailbox::default());
+                state.calls.insert(call.id().clone(), Arc::downgrade(&mailbox));
                 drop(state);
-                Reply::stream(CallReply::new(Arc::clone(self), call, cell, context))
+                Reply::stream(CallReply::new(Arc::clone(self), call, mailbox, context))
             }
             ClientAction::Cancelled(id) => {
-                let cell = state.calls.remove(&id).and_then(|cell| cell.upgrade());
+                let mailbox = state.calls.remove(&id).and_then(|mailbox| mailbox.upgrade());
                 drop(state);
-                if let Some(cell) = cell {
-                    cell.cancel();
+                if let Some(mailbox) = mailbox {
+                    mailbox.cancel();
                 }
                 Reply::accepted()
             }
             ClientAction::Response(response) => {
-                let cell =
-                    response.id().and_then(|id| state.asked.remove(&id)).and_then(|cell| cell.upgrade());
+                let mailbox = response
+                    .id()
+                    .and_then(|id| state.asked.remove(&id))
+                    .and_then(|mailbox| mailbox.upgrade());
                 drop(state);
                 // An answer to an unknown question is dropped.
-                if let Some(cell) = cell {
-                    cell.deliver(response);
+                if let Some(mailbox) = mailbox {
+                    mailbox.deliver(response);
                 }
                 Reply::accepted()
             }
@@ -171,13 +173,13 @@ impl Session {
     /// Ends the session. Its calls fail, since their clients wait for answers; it is unknown whether the
     /// server has carried them out.
     fn close(&self) {
-        let cells: Vec<_> = {
+        let mailboxes: Vec<_> = {
             let mut state = self.state();
             state.is_closed = true;
-            state.calls.drain().filter_map(|(_, cell)| cell.upgrade()).collect()
+            state.calls.drain().filter_map(|(_, mailbox)| mailbox.upgrade()).collect()
         };
-        for cell in cells {
-            cell.fail(CallError::unknown(Reason::Closing));
+        for mailbox in mailboxes {
+            mailbox.fail(CallError::unknown(Reason::Closing));
         }
         self.listeners.want(Hearing::Over);
     }

@@ -7,7 +7,7 @@ use crossway_era::to_legacy::Session;
 use crossway_service::{Outcome, Running};
 use tokio::time::{Instant, sleep, timeout};
 
-use super::member::{Lease, Member};
+use super::pooled_session::{Lease, PooledSession};
 use crate::limits::{OPEN_TIME, PING_PAUSE, SILENT_TIME};
 
 impl Lease {
@@ -51,7 +51,7 @@ impl Lease {
 }
 
 /// Pings a server until it has seen all cancellations, or its session has ended. Does not keep the session alive.
-async fn ping(member: Weak<Member>, running: Running) {
+async fn ping(member: Weak<PooledSession>, running: Running) {
     let mut silence = None;
     let mut pause = PING_PAUSE;
     loop {

@@ -9,14 +9,14 @@ use futures_util::future::{BoxFuture, Shared, ready};
 use futures_util::{FutureExt, StreamExt, stream};
 use tokio::time::{Instant, timeout};
 
-use super::member::Member;
+use super::pooled_session::PooledSession;
 use super::sharers::Sharer;
 use crate::limits::{OPEN_TIME, SUBSCRIBE_WAIT, SUBSCRIBES_AT_ONCE};
 
 /// A task that waits for its turn and then tells the server of all subscriptions at that time.
 pub(super) type Following = Shared<BoxFuture<'static, ()>>;
 
-impl Member {
+impl PooledSession {
     /// Whether the server does not know yet of all resources that `sharer` listens to.
     pub(super) fn is_behind(&self, sharer: &Sharer) -> bool {
         // Few clients listen to resources; without any, there is nothing to look up.
@@ -103,7 +103,7 @@ impl Member {
     }
 }
 
-async fn tell_of_resources(member: Arc<Member>) {
+async fn tell_of_resources(member: Arc<PooledSession>) {
     // One task at a time, so that the server gets the start and end of a subscription in order.
     let _turn = member.following.lock().await;
     member.state().next_to_follow = None;

@@ -11,8 +11,8 @@ use futures_util::future::{join, join_all};
 use tokio::sync::broadcast::{self, error::RecvError};
 use tokio::sync::watch;
 
-use super::member::{Lease, Member};
 use super::pool::Pool;
+use super::pooled_session::{Lease, PooledSession};
 use super::sharers::Sharer;
 use crate::mailbox::{Found, Mailbox};
 
@@ -108,13 +108,13 @@ impl Listening {
 struct Subscriptions {
     pool: Arc<Pool>,
     /// The listener's own session. The listener ends with it.
-    member: Arc<Member>,
+    member: Arc<PooledSession>,
     sharer: Sharer,
     uris: Vec<String>,
 }
 
 impl Subscriptions {
-    fn new(pool: &Arc<Pool>, member: &Arc<Member>, sharer: Sharer, uris: &BTreeSet<String>) -> Self {
+    fn new(pool: &Arc<Pool>, member: &Arc<PooledSession>, sharer: Sharer, uris: &BTreeSet<String>) -> Self {
         uris.iter().for_each(|uri| member.audience.join(uri, &sharer));
         let (pool, member) = (Arc::clone(pool), Arc::clone(member));
         Self { pool, member, sharer, uris: uris.iter().cloned().collect() }
@@ -123,12 +123,13 @@ impl Subscriptions {
     /// Tells the server of the resources: on the listener's session, and on those whose calls in flight may change them. Other sessions
     /// follow before their next call. Removes and returns the resources that no session could subscribe to.
     async fn begin(&mut self) -> Vec<String> {
-        let is_another = |member: &Arc<Member>| !Arc::ptr_eq(member, &self.member) && member.busy() > 0;
+        let is_another =
+            |member: &Arc<PooledSession>| !Arc::ptr_eq(member, &self.member) && member.busy() > 0;
         let others: Vec<_> = self.pool.open_beside(&self.member).into_iter().filter(is_another).collect();
         // A server that handles its calls one by one takes the subscriptions after them.
         join(self.member.follow(), join_all(others.iter().map(|it| it.catch_up(&self.sharer)))).await;
         let is_followed = |uri: &str| {
-            let is_followed_by = |member: &Arc<Member>| member.follows(uri) == Some(true);
+            let is_followed_by = |member: &Arc<PooledSession>| member.follows(uri) == Some(true);
             is_followed_by(&self.member) || others.iter().any(is_followed_by)
         };
         let refused: Vec<_> = self.uris.extract_if(.., |uri| !is_followed(uri)).collect();
@@ -157,18 +158,18 @@ struct Noted {
     pool: Arc<Pool>,
     origin: Origin,
     id: RequestId,
-    cell: Arc<Mailbox>,
+    mailbox: Arc<Mailbox>,
 }
 
 impl Noted {
     fn new(pool: Arc<Pool>, origin: Origin, id: RequestId) -> Self {
-        let cell = Arc::new(Mailbox::default());
-        pool.note_call(origin, &id, &cell);
-        Self { pool, origin, id, cell }
+        let mailbox = Arc::new(Mailbox::default());
+        pool.note_call(origin, &id, &mailbox);
+        Self { pool, origin, id, mailbox }
     }
 
     async fn cancelled(&self) {
-        std::future::poll_fn(|cx| match self.cell.look(cx) {
+        std::future::poll_fn(|cx| match self.mailbox.look(cx) {
             Found::Ended(_) => std::task::Poll::Ready(()),
             Found::Nothing | Found::Message(_) => std::task::Poll::Pending,
         })
@@ -178,6 +179,6 @@ impl Noted {
 
 impl Drop for Noted {
     fn drop(&mut self) {
-        self.pool.forget_call(self.origin, &self.id, &self.cell);
+        self.pool.forget_call(self.origin, &self.id, &self.mailbox);
     }
 }

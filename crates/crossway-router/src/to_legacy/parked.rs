@@ -8,8 +8,8 @@ use crossway_service::{Context, Reply};
 use tokio::task::AbortHandle;
 use tokio::time::sleep;
 
-use super::member::Lease;
 use super::pool::{Owner, Pool};
+use super::pooled_session::Lease;
 use super::reply::CallReply;
 use super::sharers::Sharer;
 use crate::mailbox::Mailbox;
@@ -20,7 +20,7 @@ pub(super) struct Parked {
     /// `None` if the call is to be sent once the client has answered.
     pub(super) reply: Option<Reply>,
     pub(super) lease: Lease,
-    pub(super) cell: Arc<Mailbox>,
+    pub(super) mailbox: Arc<Mailbox>,
     pub(super) questions: Vec<Question>,
     /// The owner who may resume the call.
     pub(super) owner: Owner,
@@ -38,7 +38,7 @@ impl Parked {
         for question in &self.questions {
             self.lease.member.tell(question.unanswered());
         }
-        self.lease.member.refuse_rest(&self.cell, false);
+        self.lease.member.refuse_rest(&self.mailbox, false);
         drop(self.reply);
         if self.owner.is_many() {
             self.lease.settle(true);

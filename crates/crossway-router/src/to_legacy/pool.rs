@@ -15,8 +15,8 @@ use tokio::task::AbortHandle;
 use tokio::time::sleep;
 
 use super::audience::Audience;
-use super::member::{Lease, Member};
 use super::parked::Parked;
+use super::pooled_session::{Lease, PooledSession};
 use super::sharers::Sharer;
 use super::turns::{Turn, Turns};
 use super::{SharedBy, ToLegacyOptions};
@@ -49,7 +49,7 @@ struct State {
 /// The sessions of one key.
 #[derive(Default)]
 struct Group {
-    members: Vec<Arc<Member>>,
+    members: Vec<Arc<PooledSession>>,
     /// The audience that this key shares with all keys that get the same notifications ([`Owner::hears_with`]).
     audience: Arc<Audience>,
     turns: Arc<Turns>,
@@ -208,7 +208,7 @@ impl Pool {
     }
 
     pub(super) fn hold(&self, key: &Key, hold: Hold, sharer: &Sharer) -> Result<Turn, CallError> {
-        let lease = |member: &Arc<Member>| match hold {
+        let lease = |member: &Arc<PooledSession>| match hold {
             Hold::Shared | Hold::Listen => Some(Lease::new(member)),
             Hold::Exclusive | Hold::ExclusiveQueued | Hold::ExclusiveOverdue => {
                 Lease::exclusive(member, sharer)
@@ -247,13 +247,13 @@ impl Pool {
         let scope = if key.owner.is_many() { Scope::Pooled } else { Scope::Session };
         let link = self.upstream.connect(scope);
         let (audience, turns) = (Arc::clone(&group.audience), Arc::clone(&group.turns));
-        let member = Member::new(link, key, audience, turns, Arc::clone(&self.strays));
+        let member = PooledSession::new(link, key, audience, turns, Arc::clone(&self.strays));
         group.members.push(Arc::clone(&member));
         lease(&member).map(Turn::Now).ok_or(CallError::not_sent(Reason::Closing))
     }
 
     /// The open sessions whose changes the users of `member` are told of, including itself.
-    pub(super) fn open_beside(&self, member: &Member) -> Vec<Arc<Member>> {
+    pub(super) fn open_beside(&self, member: &PooledSession) -> Vec<Arc<PooledSession>> {
         let state = self.state();
         let groups = state.groups.values();
         let groups = groups.filter(|group| Arc::ptr_eq(&group.audience, &member.audience));
@@ -279,22 +279,22 @@ impl Pool {
     }
 
     /// Registers a call that a message can cancel.
-    pub(super) fn note_call(&self, origin: Origin, id: &RequestId, cell: &Arc<Mailbox>) {
-        self.state().calls.insert((origin, id.clone()), Arc::downgrade(cell));
+    pub(super) fn note_call(&self, origin: Origin, id: &RequestId, mailbox: &Arc<Mailbox>) {
+        self.state().calls.insert((origin, id.clone()), Arc::downgrade(mailbox));
     }
 
-    pub(super) fn forget_call(&self, origin: Origin, id: &RequestId, cell: &Arc<Mailbox>) {
+    pub(super) fn forget_call(&self, origin: Origin, id: &RequestId, mailbox: &Arc<Mailbox>) {
         let (mut state, key) = (self.state(), (origin, id.clone()));
         // A client that has two calls of one id can cancel the later one.
-        if state.calls.get(&key).is_some_and(|known| std::ptr::eq(known.as_ptr(), Arc::as_ptr(cell))) {
+        if state.calls.get(&key).is_some_and(|known| std::ptr::eq(known.as_ptr(), Arc::as_ptr(mailbox))) {
             state.calls.remove(&key);
         }
     }
 
     pub(super) fn cancel(&self, origin: Origin, id: &RequestId) {
-        let cell = self.state().calls.remove(&(origin, id.clone())).and_then(|cell| cell.upgrade());
-        if let Some(cell) = cell {
-            cell.cancel();
+        let mailbox = self.state().calls.remove(&(origin, id.clone())).and_then(|mailbox| mailbox.upgrade());
+        if let Some(mailbox) = mailbox {
+            mailbox.cancel();
         }
     }
 
@@ -463,14 +463,14 @@ impl State {
     }
 
     /// Ends these sessions. Their listeners are told.
-    fn end(&mut self, members: &[*const Member]) {
+    fn end(&mut self, members: &[*const PooledSession]) {
         for member in self.take_out(|_, member| members.contains(&Arc::as_ptr(member))) {
             member.kill();
             tokio::spawn(member.link.close());
         }
     }
 
-    fn take_out(&mut self, which: impl Fn(&Key, &Arc<Member>) -> bool) -> Vec<Arc<Member>> {
+    fn take_out(&mut self, which: impl Fn(&Key, &Arc<PooledSession>) -> bool) -> Vec<Arc<PooledSession>> {
         let mut out = Vec::new();
         self.groups.retain(|key, group| {
             out.extend(group.members.extract_if(.., |member| which(key, member)));

@@ -11,9 +11,9 @@ use crossway_service::{CallError, Context, Outcome, Reason, Reply};
 use futures_core::Stream;
 use tokio::time::{Sleep, sleep};
 
-use super::member::Lease;
 use super::parked::Parked;
 use super::pool::{Key, Owner, Pool};
+use super::pooled_session::Lease;
 use super::roots::Held;
 use super::sharers::Sharer;
 use super::turns::Turn;
@@ -29,7 +29,7 @@ pub(super) struct CallReply {
     context: Context,
     owner: Owner,
     asks: ClientFeatures,
-    cell: Arc<Mailbox>,
+    mailbox: Arc<Mailbox>,
     phase: Phase,
     /// The questions for the client.
     questions: Vec<Question>,
@@ -83,7 +83,7 @@ impl CallReply {
             context,
             owner,
             asks,
-            cell: Arc::default(),
+            mailbox: Arc::default(),
             phase: Phase::Over,
             questions: Vec::new(),
             grace: None,
@@ -91,16 +91,16 @@ impl CallReply {
             was_asked_before: false,
             was_lost: false,
         };
-        reply.pool.note_call(reply.context.origin, &reply.id, &reply.cell);
+        reply.pool.note_call(reply.context.origin, &reply.id, &reply.mailbox);
         reply.phase = reply.begin();
         reply
     }
 
     /// Resumes a call that has waited for its client.
     pub(super) fn again(pool: Arc<Pool>, parked: Parked, message: &Message, context: &Context) -> Self {
-        let Parked { call, reply, lease, cell, owner, sharer, .. } = parked;
+        let Parked { call, reply, lease, mailbox, owner, sharer, .. } = parked;
         let id = call.id().clone();
-        pool.note_call(context.origin, &id, &cell);
+        pool.note_call(context.origin, &id, &mailbox);
         let (asks, is_sent) = (call.asks().clone(), reply.is_some());
         let phase = match is_sent {
             true => Phase::Running(Box::new(Running { call, reply, lease })),
@@ -113,7 +113,7 @@ impl CallReply {
             context: context.clone(),
             owner,
             asks,
-            cell,
+            mailbox,
             phase,
             questions: Vec::new(),
             grace: None,
@@ -136,7 +136,7 @@ impl CallReply {
         match turn {
             Ok(Turn::Now(lease)) if is_ready(&lease, &message, &sharer) => {
                 self.send(lease).unwrap_or_else(|error| {
-                    self.cell.deliver(*error);
+                    self.mailbox.deliver(*error);
                     Phase::Opening(Box::pin(std::future::pending()))
                 })
             }
@@ -166,7 +166,7 @@ impl CallReply {
         let context = lease.member.context_of(&self.context);
         // Registered before the call is sent, so that no message of its own can come too early.
         if may_ask || call.level().is_some() || call.server_progress().is_some() {
-            lease.member.take_in(&self.cell, &call);
+            lease.member.take_in(&self.mailbox, &call);
         }
         let reply = lease.member.link.call(crossway_service::Call::message(call.request(), context));
         Ok(Phase::Running(Box::new(Running { call, reply: Some(reply), lease })))
@@ -227,19 +227,19 @@ impl CallReply {
 
     /// Parks the call: its client gets the server's questions.
     fn park(&mut self) -> Option<Message> {
-        let (cell, questions) = (Arc::clone(&self.cell), std::mem::take(&mut self.questions));
+        let (mailbox, questions) = (Arc::clone(&self.mailbox), std::mem::take(&mut self.questions));
         self.grace = None;
         let Phase::Running(running) = self.end() else { return None };
         let Running { call, reply, lease } = *running;
         let (owner, _context) = (self.owner.clone(), self.context.clone());
         let sharer = self.pool.options.sharers.of(&self.context);
-        let parked = Parked { call, reply, lease, cell, questions, owner, sharer, _context, expiry: None };
+        let parked = Parked { call, reply, lease, mailbox, questions, owner, sharer, _context, expiry: None };
         Some(self.pool.park(parked))
     }
 
     /// Unregisters the call, which may continue elsewhere.
     fn end(&mut self) -> Phase {
-        self.pool.forget_call(self.context.origin, &self.id, &self.cell);
+        self.pool.forget_call(self.context.origin, &self.id, &self.mailbox);
         std::mem::replace(&mut self.phase, Phase::Over)
     }
 
@@ -248,7 +248,7 @@ impl CallReply {
         if let Phase::Running(running) = self.end() {
             let Running { reply, lease, .. } = *running;
             let was_answered = ended == Ended::Answered;
-            lease.member.refuse_rest(&self.cell, was_answered);
+            lease.member.refuse_rest(&self.mailbox, was_answered);
             for question in self.questions.drain(..) {
                 if let Err(request) = lease.member.leave(question.into_request(), was_answered) {
                     lease.member.tell(to_legacy::unanswered(&request));
@@ -274,7 +274,7 @@ impl CallReply {
         if was_missed(&error) && !std::mem::replace(&mut self.was_lost, true) {
             // Its place in the old session is free, for this call too.
             if let Phase::Running(running) = std::mem::replace(&mut self.phase, Phase::Over) {
-                running.lease.member.let_go(&self.cell);
+                running.lease.member.let_go(&self.mailbox);
             }
             // The old session's questions mean nothing to the next one.
             self.questions.clear();
@@ -410,7 +410,7 @@ impl Stream for CallReply {
             if matches!(this.phase, Phase::Over) {
                 return Poll::Ready(None);
             }
-            let next = match (this.cell.look(cx), &this.phase) {
+            let next = match (this.mailbox.look(cx), &this.phase) {
                 (Found::Ended(error), _) => {
                     this.finish(Ended::GivenUp);
                     ControlFlow::Break(error.map(Err))

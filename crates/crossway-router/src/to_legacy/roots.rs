@@ -10,7 +10,7 @@ use crossway_era::to_legacy::{self, ClientFeatures};
 use crossway_proto::{Message, RequestId};
 use tokio::time::{Sleep, sleep};
 
-use super::member::Member;
+use super::pooled_session::PooledSession;
 use crate::limits::{ORPHANS, ROOTS_HELD};
 
 /// Whether a client supports roots.
@@ -33,7 +33,7 @@ impl Held {
     }
 }
 
-impl Member {
+impl PooledSession {
     /// Keeps a question about roots for a later call, maybe another client's: so only its id and method are kept. Gives back a message that
     /// cannot wait.
     pub(super) fn keep_for_later(&self, message: Message) -> Result<(), Box<Message>> {

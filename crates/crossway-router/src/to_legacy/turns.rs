@@ -7,8 +7,8 @@ use crossway_service::{CallError, Reason};
 use tokio::sync::Notify;
 use tokio::time::sleep;
 
-use super::member::Lease;
 use super::pool::{Hold, Key, Pool};
+use super::pooled_session::Lease;
 use super::sharers::Sharer;
 use crate::limits::POOL_QUEUED;
 

@@ -7,13 +7,13 @@ use crossway_era::to_legacy::{self, Call};
 use crossway_proto::{Kind, Message, RequestId};
 use crossway_service::Reply;
 
-use super::member::Member;
+use super::pooled_session::PooledSession;
 use crate::limits::ORPHANS;
 use crate::mailbox::Mailbox;
 
 /// A call that can take messages outside of all calls.
 pub(super) struct Taker {
-    cell: Weak<Mailbox>,
+    mailbox: Weak<Mailbox>,
     /// Whether the server may ask the client during the call.
     may_be_asked: bool,
     /// Whether the call gets the server's log messages.
@@ -23,39 +23,39 @@ pub(super) struct Taker {
 }
 
 impl Taker {
-    pub(super) fn new(cell: &Arc<Mailbox>, call: &Call) -> Self {
+    pub(super) fn new(mailbox: &Arc<Mailbox>, call: &Call) -> Self {
         let progress = call.server_progress().cloned();
         let (may_be_asked, wants_logs) = (call.may_ask(), call.level().is_some());
-        Self { cell: Arc::downgrade(cell), may_be_asked, wants_logs, progress }
+        Self { mailbox: Arc::downgrade(mailbox), may_be_asked, wants_logs, progress }
     }
 }
 
-impl Member {
+impl PooledSession {
     /// Registers a call for messages outside of all calls. If it may be asked, it gets the waiting requests.
-    pub(super) fn take_in(&self, cell: &Arc<Mailbox>, call: &Call) {
-        let taker = Taker::new(cell, call);
+    pub(super) fn take_in(&self, mailbox: &Arc<Mailbox>, call: &Call) {
+        let taker = Taker::new(mailbox, call);
         let mut state = self.state();
-        state.takers.retain(|taker| taker.cell.strong_count() > 0);
+        state.takers.retain(|taker| taker.mailbox.strong_count() > 0);
         if taker.may_be_asked {
             for orphan in std::mem::take(&mut state.orphans) {
-                cell.deliver(orphan);
+                mailbox.deliver(orphan);
             }
         }
         state.takers.push(taker);
     }
 
     /// Unregisters a call, which continues elsewhere.
-    pub(super) fn let_go(&self, cell: &Arc<Mailbox>) {
-        self.state().takers.retain(|taker| !std::ptr::eq(taker.cell.as_ptr(), Arc::as_ptr(cell)));
+    pub(super) fn let_go(&self, mailbox: &Arc<Mailbox>) {
+        self.state().takers.retain(|taker| !std::ptr::eq(taker.mailbox.as_ptr(), Arc::as_ptr(mailbox)));
     }
 
     /// Delivers a server's request to the newest call that may be asked; gives it back if there is none.
     pub(super) fn offer(&self, mut message: Message) -> Result<(), Box<Message>> {
         let takers: Vec<_> = {
             let mut state = self.state();
-            state.takers.retain(|taker| taker.cell.strong_count() > 0);
+            state.takers.retain(|taker| taker.mailbox.strong_count() > 0);
             let asked = state.takers.iter().rev().filter(|taker| taker.may_be_asked);
-            asked.filter_map(|taker| taker.cell.upgrade()).collect()
+            asked.filter_map(|taker| taker.mailbox.upgrade()).collect()
         };
         for taker in takers {
             // A call that has just ended gives it back, as does one whose mailbox is full.
@@ -104,7 +104,7 @@ impl Member {
         let takers: Vec<_> = {
             let state = self.state();
             let wanting = state.takers.iter().filter(|taker| taker.wants_logs);
-            wanting.filter_map(|taker| taker.cell.upgrade()).collect()
+            wanting.filter_map(|taker| taker.mailbox.upgrade()).collect()
         };
         let [taker] = takers.try_into().ok()?;
         let is_anybodys = self.is_many
@@ -119,7 +119,7 @@ impl Member {
         let call = token.and_then(|token| {
             let state = self.state();
             let owner = state.takers.iter().find(|taker| taker.progress.as_ref() == Some(&token));
-            owner.and_then(|taker| taker.cell.upgrade())
+            owner.and_then(|taker| taker.mailbox.upgrade())
         });
         // For a call that has ended or never existed, or whose client does not read.
         if call.is_none_or(|call| call.tell(message).is_err()) {
@@ -129,7 +129,7 @@ impl Member {
 }
 
 /// Handles the server's messages outside of all calls, until the session ends.
-pub(super) async fn attend(member: Weak<Member>, mut listening: Reply) {
+pub(super) async fn attend(member: Weak<PooledSession>, mut listening: Reply) {
     while let Some(Ok(message)) = listening.next().await {
         let Some(member) = member.upgrade() else { return };
         member.note_heard();

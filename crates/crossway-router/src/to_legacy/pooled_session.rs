@@ -23,7 +23,7 @@ use crate::limits::OPEN_TIME;
 use crate::mailbox::Mailbox;
 
 /// One session with the server, opened when it is first needed.
-pub(super) struct Member {
+pub(super) struct PooledSession {
     pub(super) link: Link,
     origin: Origin,
     pub(super) asks: ClientFeatures,
@@ -80,7 +80,7 @@ pub(super) struct State {
     pub(super) orphans: VecDeque<Message>,
 }
 
-impl Member {
+impl PooledSession {
     pub(super) fn new(
         link: Link,
         key: &Key,
@@ -241,8 +241,8 @@ impl Member {
 
     /// Handles the rest of an ended call's mailbox: no question in it is left without an answer. If the call was answered, the server
     /// continues without the answers.
-    pub(super) fn refuse_rest(&self, cell: &Mailbox, was_answered: bool) {
-        for message in cell.close().into_iter().filter(Message::is_request) {
+    pub(super) fn refuse_rest(&self, mailbox: &Mailbox, was_answered: bool) {
+        for message in mailbox.close().into_iter().filter(Message::is_request) {
             if let Err(message) = self.leave(message, was_answered) {
                 self.tell(to_legacy::refuse(&message));
             }
@@ -358,14 +358,14 @@ impl Member {
 
 /// A hold on a session for the duration of a call.
 pub(super) struct Lease {
-    pub(super) member: Arc<Member>,
+    pub(super) member: Arc<PooledSession>,
     pub(super) is_exclusive: bool,
     is_busy: bool,
 }
 
 impl Lease {
     /// Holds the session together with others.
-    pub(super) fn new(member: &Arc<Member>) -> Self {
+    pub(super) fn new(member: &Arc<PooledSession>) -> Self {
         member.in_use.fetch_add(1, Ordering::AcqRel);
         member.busy.fetch_add(1, Ordering::AcqRel);
         Self { member: Arc::clone(member), is_exclusive: false, is_busy: true }
@@ -380,7 +380,7 @@ impl Lease {
     }
 
     /// Holds the session for a call that may ask its client; `None` if another such call holds it.
-    pub(super) fn exclusive(member: &Arc<Member>, sharer: &Sharer) -> Option<Self> {
+    pub(super) fn exclusive(member: &Arc<PooledSession>, sharer: &Sharer) -> Option<Self> {
         member.is_leased.compare_exchange(false, true, Ordering::AcqRel, Ordering::Relaxed).ok()?;
         member.state().sharer.clone_from(sharer);
         let mut lease = Self::new(member);
