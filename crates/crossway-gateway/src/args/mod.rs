@@ -292,10 +292,10 @@ pub struct ListenArgs {
 #[derive(Debug, Args)]
 pub struct LogArgs {
     /// What to log, on standard error: a level (error, warn, info, debug, trace) or a filter such as
-    /// warn,crossway_stdio=debug. `info` unless told otherwise, as by the variable RUST_LOG.
+    /// warn,crossway_stdio=debug. By default, the variable RUST_LOG or the config decides, else `info`.
     #[arg(long, global = true, value_name = "FILTER")]
     pub log: Option<String>,
-    /// How log lines look; text unless told otherwise.
+    /// How log lines look; by default, text.
     #[arg(long, global = true, value_enum, value_name = "FORMAT")]
     pub log_format: Option<LogFormat>,
 }

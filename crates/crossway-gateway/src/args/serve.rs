@@ -146,10 +146,10 @@ pub struct UserArgs {
     /// The e-mail address. Without --user and --subject: anonymous.
     #[arg(long = "user", value_name = "EMAIL")]
     pub email: Option<String>,
-    /// Who it is, in the issuer's words; the e-mail address when nothing is said.
+    /// The subject, as the issuer names it; by default, the e-mail address.
     #[arg(long, value_name = "SUBJECT")]
     pub subject: Option<String>,
-    /// Who says so; the issuer of the configured proof when nothing is said.
+    /// The issuer of the identity; by default, the issuer of the configured proof.
     #[arg(long, value_name = "ISSUER", default_value = "", hide_default_value = true)]
     pub issuer: String,
     /// The name for people, for grants and credentials that ask for it.
