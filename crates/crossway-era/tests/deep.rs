@@ -5,12 +5,7 @@
 
 use crossway_era::{from_legacy, to_legacy};
 use crossway_proto::{Kind, Limits, Message, Part, RequestId};
-
-/// A message of a peer's, as a transport reads it.
-fn message(text: &str) -> Message {
-    Message::parse(text.to_owned().into(), &Limits::default())
-        .unwrap_or_else(|error| panic!("{error}: {text}"))
-}
+use crossway_testkit::message;
 
 /// The deepest value that the text can have in the place of `@`: with one level more, it is no message.
 fn deepest(text: &str) -> (String, Message) {
@@ -20,7 +15,7 @@ fn deepest(text: &str) -> (String, Message) {
         Message::parse(text.into(), &Limits::default()).is_ok()
     };
     let depth = (100..Limits::DEPTH).rev().find(is_message).unwrap();
-    (value(depth), message(&text.replace('@', &value(depth))))
+    (value(depth), message(text.replace('@', &value(depth))))
 }
 
 /// All that can follow on a message must be one that others can read, however deep.
@@ -40,7 +35,7 @@ fn opened(text: &str) -> to_legacy::Session {
 }
 
 fn modern(method: &str, rest: &str) -> Message {
-    message(&modern_text(method, rest))
+    message(modern_text(method, rest))
 }
 
 fn modern_text(method: &str, rest: &str) -> String {
@@ -175,7 +170,7 @@ fn what_a_legacy_client_answers_may_be_as_deep_as_a_message() {
     {
         let (value, answer) = deepest(&format!(r#"{{"jsonrpc":"2.0","id":"q",{answered}}}"#));
         let mut call = modern_call(&CALL.replace('@', ""));
-        asked(&mut call, message(&ASKS.replace('@', "")));
+        asked(&mut call, message(ASKS.replace('@', "")));
         match call.handle_response(&answer).unwrap() {
             from_legacy::Step::Again(again) if !is_error => assert_has(&again, &value),
             from_legacy::Step::Done(done) if is_error => {

@@ -3,13 +3,9 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests are not tests to the lint")]
 
 use crossway_era::{SubscriptionFilter, from_legacy, to_legacy};
-use crossway_proto::{ErrorObject, Limits, Message, RequestId};
+use crossway_proto::{ErrorObject, Message, RequestId};
+use crossway_testkit::message;
 use serde_json::Value;
-
-fn message(text: &str) -> Message {
-    Message::parse(text.to_owned().into(), &Limits::default())
-        .unwrap_or_else(|error| panic!("{error}: {text}"))
-}
 
 fn outcome(answer: &Message) -> String {
     let error: Value = serde_json::from_slice(answer.error().unwrap()).unwrap();
@@ -33,7 +29,7 @@ fn initialize(client: &str) -> String {
 /// A legacy client's session, open.
 fn open() -> from_legacy::Session {
     let mut session = from_legacy::Session::new();
-    let from_legacy::ClientAction::Discover(discover) = session.handle_message(message(&initialize("c")))
+    let from_legacy::ClientAction::Discover(discover) = session.handle_message(message(initialize("c")))
     else {
         panic!("it discovers")
     };
@@ -45,7 +41,7 @@ fn open() -> from_legacy::Session {
 }
 
 fn request(method: &str, params: &str) -> Message {
-    message(&format!(r#"{{"jsonrpc":"2.0","id":"c","method":"{method}","params":{params}}}"#))
+    message(format!(r#"{{"jsonrpc":"2.0","id":"c","method":"{method}","params":{params}}}"#))
 }
 
 #[test]
@@ -59,7 +55,7 @@ fn what_a_legacy_client_is_refused_at_once_was_not_sent() {
     };
     let mut fresh = from_legacy::Session::new();
     refused(&mut fresh, request("tools/list", "{}"));
-    refused(&mut fresh, message(&initialize(&"c".repeat(1 << 20))));
+    refused(&mut fresh, message(initialize(&"c".repeat(1 << 20))));
     let mut session = open();
     let long = format!(r#"{{"uri":"{}"}}"#, "u".repeat(1 << 20));
     for (method, params) in [
@@ -86,7 +82,7 @@ fn what_a_legacy_client_is_refused_at_once_was_not_sent() {
 #[test]
 fn what_a_modern_server_answers_a_legacy_client_in_vain_is_answered_with_an_error() {
     let mut session = from_legacy::Session::new();
-    let from_legacy::ClientAction::Discover(discover) = session.handle_message(message(&initialize("c")))
+    let from_legacy::ClientAction::Discover(discover) = session.handle_message(message(initialize("c")))
     else {
         panic!("it discovers")
     };
@@ -107,7 +103,7 @@ fn what_a_modern_server_answers_a_legacy_client_in_vain_is_answered_with_an_erro
         ),
         ("tools/list", r#""resultType":"input_required","requestState":"s""#),
     ] {
-        let answer = message(&format!(r#"{{"jsonrpc":"2.0","id":"c","result":{{{result}}}}}"#));
+        let answer = message(format!(r#"{{"jsonrpc":"2.0","id":"c","result":{{{result}}}}}"#));
         match call(method).handle_reply(answer, || RequestId::from("q")) {
             from_legacy::Step::Done(done) => assert_eq!(outcome(&done), ANSWERED, "{result}"),
             other => panic!("{other:?}"),
@@ -124,7 +120,7 @@ fn what_a_modern_server_answers_a_legacy_client_in_vain_is_answered_with_an_erro
 }
 
 fn modern(version: &str, capabilities: &str, method: &str, rest: &str) -> Message {
-    message(&format!(
+    message(format!(
         r#"{{"jsonrpc":"2.0","id":"c","method":"{method}","params":{{"_meta":{{"io.modelcontextprotocol/protocolVersion":"{version}","io.modelcontextprotocol/clientCapabilities":{capabilities}{rest}}},"name":"n"}}}}"#
     ))
 }

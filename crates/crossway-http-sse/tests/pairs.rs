@@ -7,7 +7,7 @@ use bytes::Bytes;
 use crossway_http_sse::{Config, HttpSse, HttpSseUpstream, Options};
 use crossway_proto::Message;
 use crossway_service::{Call, Context, Link, Scope, Upstream};
-use crossway_testkit::{Scripted, Server, corpus};
+use crossway_testkit::{Scripted, Server, corpus, text};
 use futures_util::future::join_all;
 use http_body_util::{BodyExt, Full};
 use hyper_util::rt::{TokioExecutor, TokioIo};
@@ -28,10 +28,6 @@ async fn connect(upstream: impl Upstream, hops: usize) -> Link {
 async fn scripted() -> (Link, mpsc::Receiver<(Scope, Server)>) {
     let (upstream, connections) = Scripted::new();
     (connect(upstream, 1).await, connections)
-}
-
-fn text(message: &Message) -> String {
-    String::from_utf8(message.to_bytes().to_vec()).unwrap()
 }
 
 /// Sends a request, and returns the server's end and the request as it arrived.

@@ -4,18 +4,13 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::task::{self, Waker};
 
-use bytes::Bytes;
 use crossway_policy::{Principal, Proof};
-use crossway_proto::{Limits, Message};
+use crossway_proto::Message;
 use crossway_service::{Call, CallError, Connection, Context, Link, Reply, Scope, Upstream};
-use crossway_testkit::Scripted;
-use crossway_testkit::Server;
+use crossway_testkit::{Scripted, Server};
+pub(crate) use crossway_testkit::{message, settle};
 use futures_core::Stream;
 use tower_layer::Layer;
-
-pub(crate) fn message(text: &str) -> Message {
-    Message::parse(Bytes::copy_from_slice(text.as_bytes()), &Limits::default()).unwrap()
-}
 
 /// A call of a user; `params` is JSON text.
 pub(crate) fn call_of(user: &str, id: u64, method: &str, params: &str) -> Call {
@@ -51,13 +46,6 @@ pub(crate) async fn response(mut reply: Reply) -> Result<Message, CallError> {
 /// Whether there is nothing to hear of a reply yet. What is heard is lost.
 pub(crate) fn is_pending(reply: &mut Reply) -> bool {
     Pin::new(reply).poll_next(&mut task::Context::from_waker(Waker::noop())).is_pending()
-}
-
-/// Lets everything else go on until it has to wait.
-pub(crate) async fn settle() {
-    for _ in 0..20 {
-        tokio::task::yield_now().await;
-    }
 }
 
 /// A subscriber that writes all it gets into a text.

@@ -7,16 +7,11 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Wake, Waker};
 
-use bytes::Bytes;
-use crossway_proto::{Limits as Bounds, Message, RequestId, Revision};
+use crossway_proto::{Message, RequestId, Revision};
 use crossway_service::{
     Ask, Call, CallError, Connection, Limits, Link, Pump, Reason, Reply, Scope, Upstream,
 };
-use crossway_testkit::{Scripted, Server};
-
-fn message(text: &str) -> Message {
-    Message::parse(Bytes::copy_from_slice(text.as_bytes()), &Bounds::default()).unwrap()
-}
+use crossway_testkit::{Scripted, Server, message};
 
 async fn serving(limits: Limits) -> (Pump, Server) {
     let (upstream, mut connections) = Scripted::new();
@@ -38,7 +33,7 @@ async fn is_idle(pump: &mut Pump) -> bool {
 async fn twenty_calls_at_once_get_their_own_answers() {
     let (mut pump, server) = serving(Limits::default()).await;
     for id in 0..20 {
-        pump.handle(message(&format!(r#"{{"jsonrpc":"2.0","id":{id},"method":"m","params":{{"n":{id}}}}}"#)));
+        pump.handle(message(format!(r#"{{"jsonrpc":"2.0","id":{id},"method":"m","params":{{"n":{id}}}}}"#)));
     }
     let mut asked = Vec::new();
     for _ in 0..20 {
@@ -140,7 +135,7 @@ async fn a_message_that_waits_is_handed_on_with_what_was_known_when_it_came() {
     pump.handle(message(r#"{"jsonrpc":"2.0","method":"notifications/x"}"#));
     for of in [1_u8, 2] {
         pump.context_mut().extensions.insert(of);
-        pump.handle(message(&format!(r#"{{"jsonrpc":"2.0","id":{of},"method":"m"}}"#)));
+        pump.handle(message(format!(r#"{{"jsonrpc":"2.0","id":{of},"method":"m"}}"#)));
     }
     noting.takes.store(true, Ordering::Relaxed);
     text(&mut pump).await;
@@ -175,7 +170,7 @@ async fn when_the_server_goes_away_calls_fail_and_then_the_pump_ends() {
 async fn too_many_requests_are_refused_and_the_rest_is_served() {
     let (mut pump, server) = serving(Limits::default().with(|limits| limits.inbox_messages = 1)).await;
     for id in 1..=3 {
-        pump.handle(message(&format!(r#"{{"jsonrpc":"2.0","id":{id},"method":"m"}}"#)));
+        pump.handle(message(format!(r#"{{"jsonrpc":"2.0","id":{id},"method":"m"}}"#)));
     }
     let refused = text(&mut pump).await;
     assert!(refused.contains(r#""id":3,"error""#), "{refused}");
@@ -193,7 +188,7 @@ async fn too_many_requests_are_refused_and_the_rest_is_served() {
 async fn at_the_bound_responses_and_cancellations_still_pass() {
     let (mut pump, server) = serving(Limits::default().with(|limits| limits.inbox_messages = 2)).await;
     for id in 1..=4 {
-        pump.handle(message(&format!(r#"{{"jsonrpc":"2.0","id":{id},"method":"m"}}"#)));
+        pump.handle(message(format!(r#"{{"jsonrpc":"2.0","id":{id},"method":"m"}}"#)));
     }
     assert!(pump.is_full() && !pump.is_open());
     let (first, second) = (server.expect("m").await, server.expect("m").await);
@@ -211,7 +206,7 @@ async fn at_the_bound_responses_and_cancellations_still_pass() {
 
     // One that waits is never handed on, one in flight is cancelled.
     for id in [3, 1] {
-        pump.handle(message(&format!(
+        pump.handle(message(format!(
             r#"{{"jsonrpc":"2.0","method":"notifications/cancelled","params":{{"requestId":{id}}}}}"#
         )));
     }
@@ -228,7 +223,7 @@ async fn at_the_bound_responses_and_cancellations_still_pass() {
 #[tokio::test]
 async fn a_question_that_is_taken_back_or_whose_call_has_ended_keeps_nothing_open() {
     let (mut pump, server) = serving(Limits::default().with(|limits| limits.inbox_messages = 1)).await;
-    let ask = |id: u64| message(&format!(r#"{{"jsonrpc":"2.0","id":{id},"method":"m"}}"#));
+    let ask = |id: u64| message(format!(r#"{{"jsonrpc":"2.0","id":{id},"method":"m"}}"#));
     (1..=2).for_each(|id| pump.handle(ask(id)));
     let first = server.expect("m").await;
     let question = r#"{"jsonrpc":"2.0","id":"q","method":"roots/list"}"#;
@@ -307,7 +302,7 @@ async fn at_the_end_each_call_without_an_answer_has_an_error_with_its_outcome() 
     let limits = Limits::default().with(|limits| limits.inbox_messages = 2);
     let (mut pump, server) = serving(limits).await;
     for id in 1..=3 {
-        pump.handle(message(&format!(r#"{{"jsonrpc":"2.0","id":{id},"method":"m"}}"#)));
+        pump.handle(message(format!(r#"{{"jsonrpc":"2.0","id":{id},"method":"m"}}"#)));
     }
     let id = server.expect("m").await;
     server.expect("m").await;

@@ -1,4 +1,4 @@
-use crossway_proto::Limits;
+use crossway_testkit::{message, text};
 
 use super::*;
 
@@ -10,14 +10,6 @@ const TOOL: &str = r#"{"jsonrpc":"2.0","id":"c","method":"tools/call","params":{
 const ASKS: &str = r#"{"jsonrpc":"2.0","id":"c","result":{"resultType":"input_required","inputRequests":{"b":{"method":"roots/list"},"a":{"method":"elicitation/create","params":{"message":"?","requestedSchema":{"z":1,"a":2}}}},"requestState":"s\u0074"}}"#;
 
 const DISCOVERED: &str = r#"{"resultType":"complete","supportedVersions":["2026-07-28"],"capabilities":{"tools":{"listChanged":true},"resources":{"subscribe":true},"logging":{},"completions":{},"extensions":{"a/b":{}}},"instructions":"be \u006bind","ttlMs":1,"cacheScope":"public","_meta":{"io.modelcontextprotocol/serverInfo":{"name":"s","version":"1","x":1.0}}}"#;
-
-fn message(text: &str) -> Message {
-    Message::parse(Bytes::copy_from_slice(text.as_bytes()), &Limits::default()).unwrap()
-}
-
-fn text(message: &Message) -> String {
-    String::from_utf8(message.to_bytes().to_vec()).unwrap()
-}
 
 fn initialize(revision: &str, capabilities: &str) -> String {
     format!(
@@ -34,7 +26,7 @@ fn discovered(discover: &Message) -> Message {
 fn open(revision: &str, capabilities: &str) -> (Session, String) {
     let mut session = Session::new();
     let ClientAction::Discover(discover) =
-        session.handle_message(message(&initialize(revision, capabilities)))
+        session.handle_message(message(initialize(revision, capabilities)))
     else {
         panic!("initialize has to wait for discovery")
     };
@@ -372,7 +364,7 @@ fn what_was_put_on_a_legacy_servers_result_is_taken_off_for_a_legacy_client() {
         for method in ["tools/call", "resources/read"] {
             let mut session = open("2025-11-25", "{}").0;
             let mut call = call(&mut session, &TOOL.replace("tools/call", method));
-            let mut answer = message(&format!(r#"{{"jsonrpc":"2.0","id":"c","result":{result}}}"#));
+            let mut answer = message(format!(r#"{{"jsonrpc":"2.0","id":"c","result":{result}}}"#));
             crate::to_legacy::results::complete(&mut answer, method, &both);
             let Step::Done(answer) = call.handle_reply(answer, ids()) else { panic!("{result}: not done") };
             assert_eq!(text(&answer), format!(r#"{{"jsonrpc":"2.0","id":"c","result":{seen}}}"#), "{method}");

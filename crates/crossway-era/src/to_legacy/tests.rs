@@ -1,17 +1,9 @@
 mod url_elicitation;
 
-use crossway_proto::Limits;
+use crossway_testkit::{message, text};
 
 use super::*;
 use crate::SubscriptionFilter;
-
-fn message(text: &str) -> Message {
-    Message::parse(Bytes::copy_from_slice(text.as_bytes()), &Limits::default()).unwrap()
-}
-
-fn text(message: &Message) -> String {
-    String::from_utf8(message.to_bytes().to_vec()).unwrap()
-}
 
 const OPENED: &str = r#"{"jsonrpc":"2.0","id":0,"result":{"protocolVersion":"2025-06-18","capabilities":{"tools":{"listChanged":true},"resources":{"subscribe":true},"logging":{},"tasks":{},"extensions":{"x":{}}},"serverInfo":{"name":"s","version":"1.0"},"instructions":"do \u0061"}}"#;
 
@@ -21,7 +13,7 @@ fn session() -> Session {
 
 /// A modern request; `rest` follows the metadata that each has.
 fn modern(method: &str, capabilities: &str, rest: &str) -> Message {
-    message(&format!(
+    message(format!(
         r#"{{"jsonrpc":"2.0","id":"c","method":"{method}","params":{{"_meta":{{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{capabilities},"io.modelcontextprotocol/clientInfo":{{"name":"c"}},"progressToken":"p","k":1.0}}{rest}}}}}"#
     ))
 }
@@ -62,7 +54,7 @@ fn clients_that_can_be_asked_the_same_are_told_apart_by_nothing_else() {
 #[test]
 fn a_request_says_what_each_modern_one_has_to_say() {
     let request = |version: &str, rest: &str| {
-        message(&format!(
+        message(format!(
             r#"{{"jsonrpc":"2.0","id":1,"method":"m","params":{{"_meta":{{"io.modelcontextprotocol/protocolVersion":"{version}"{rest}}}}}}}"#
         ))
     };
@@ -213,7 +205,7 @@ fn retired_codes_are_replaced_and_told_in_the_data() {
 #[test]
 fn log_messages_are_for_those_who_asked_for_their_level() {
     let log = |level: &str| {
-        message(&format!(
+        message(format!(
             r#"{{"jsonrpc":"2.0","method":"notifications/message","params":{{"level":"{level}","data":1}}}}"#
         ))
     };
@@ -277,7 +269,7 @@ fn a_question_parks_the_call_and_its_answer_goes_to_the_server() {
 #[test]
 fn a_second_request_whose_name_was_changed_on_its_way_is_known_again() {
     let again = |name: &str| {
-        message(&format!(
+        message(format!(
             r#"{{"jsonrpc":"2.0","id":"c2","method":"tools/call","params":{{"requestState":"s","name":"{name}"}}}}"#
         ))
     };
@@ -301,7 +293,7 @@ fn a_server_is_answered_with_content_that_its_revision_has() {
         ("2025-11-25", format!("[{said},{audio}]"), r#""content":[{"type":"text""#),
         ("2024-11-05", said.to_owned(), r#"{"role":"assistant","content":{"type":"text","text":"so"}}"#),
     ] {
-        let session = Session::opened(&message(&OPENED.replace("2025-06-18", version))).unwrap();
+        let session = Session::opened(&message(OPENED.replace("2025-06-18", version))).unwrap();
         let mut call = session.call(&modern("tools/call", r#"{"sampling":{}}"#, r#","name":"n""#)).unwrap();
         let Step::Park(question) = call.handle_reply(message(asks)) else { panic!() };
         let again = format!(
@@ -362,7 +354,7 @@ fn another_request_is_no_repetition() {
         ("tools/call", r#"{"name":"n","arguments":{}}"#, false),
         ("prompts/get", r#"{"name":"n"}"#, false),
     ] {
-        let again = message(&format!(r#"{{"jsonrpc":"2.0","id":1,"method":"{method}","params":{params}}}"#));
+        let again = message(format!(r#"{{"jsonrpc":"2.0","id":1,"method":"{method}","params":{params}}}"#));
         assert_eq!(call.is_repeated_by(&again), is_same, "{method} {params}");
     }
 }
@@ -385,7 +377,7 @@ fn a_second_request_answers_what_it_answers_and_is_asked_the_rest_once_more() {
         (r#"{"ask-2":{"roots":[]},"ask-9":{}}"#, 1, 1),
         (r#"{"ask-2":{"roots":[]},"ask-1":{"action":"cancel"}}"#, 1, 0),
     ] {
-        let again = message(&format!(
+        let again = message(format!(
             r#"{{"jsonrpc":"2.0","id":"c2","method":"tools/call","params":{{"name":"n","inputResponses":{responses}}}}}"#
         ));
         assert_eq!(call.handle_again(&again, &mut questions).len(), answered, "{responses}");
@@ -449,7 +441,7 @@ fn who_listens_hears_what_was_asked_for_under_the_own_id() {
         ("notifications/resources/updated", r#","params":{"uri":"file:///c/d"}"#, true),
         ("notifications/resources/updated", r#","params":{"uri":"file:///c"}"#, false),
     ] {
-        let change = message(&format!(r#"{{"jsonrpc":"2.0","method":"{method}"{params}}}"#));
+        let change = message(format!(r#"{{"jsonrpc":"2.0","method":"{method}"{params}}}"#));
         let told = listener.handle_change(&change);
         assert_eq!(told.is_some(), heard, "{method} {params}");
         assert!(told.is_none_or(|told| told.subscription_id().unwrap().as_json() == b"1.0"));

@@ -136,9 +136,8 @@ impl Owner {
 
 #[cfg(test)]
 mod tests {
-    use bytes::Bytes;
     use crossway_policy::{Policy, Principal, Proof};
-    use crossway_proto::Limits;
+    use crossway_testkit::message;
 
     use super::super::actor::Actors;
     use super::super::session_limiters::SessionLimiters;
@@ -153,17 +152,13 @@ mod tests {
         Owner { keyring: Arc::new(Keyring::random().unwrap()), name: "wiki".into(), actor }
     }
 
-    fn message(text: String) -> Message {
-        Message::parse(Bytes::from(text), &Limits::default()).unwrap()
-    }
-
     #[test]
     fn null_is_no_state() {
         let owner = owner();
         let answer = r#"{"jsonrpc":"2.0","id":1,"result":{"requestState":null,"content":[]}}"#;
-        assert_eq!(owner.sealed(message(answer.to_owned())).unwrap().to_bytes(), answer);
+        assert_eq!(owner.sealed(message(answer)).unwrap().to_bytes(), answer);
         let request = r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"requestState":null}}"#;
-        assert!(owner.opened(&message(request.to_owned())).is_ok_and(|opened| opened.is_none()));
+        assert!(owner.opened(&message(request)).is_ok_and(|opened| opened.is_none()));
     }
 
     #[test]

@@ -8,8 +8,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use crossway_http_sse::{HttpSse, HttpSseUpstream, Options};
 use crossway_proto::sse::{SseDecoder, SseEvent};
-use crossway_proto::{Limits, Message};
 use crossway_service::{Call, Context, Link, Reply, Scope, Upstream};
+pub use crossway_testkit::message;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
 use hyper_util::service::TowerToHyperService;
@@ -43,13 +43,8 @@ pub async fn serve(service: HttpSse) -> SocketAddr {
     address
 }
 
-/// A message, given as text.
-pub fn message(text: impl Into<String>) -> Message {
-    Message::parse(Bytes::from(text.into()), &Limits::default()).unwrap()
-}
-
 /// Sends a message on a link.
-pub fn call(link: &Link, text: impl Into<String>) -> Reply {
+pub fn call(link: &Link, text: impl AsRef<[u8]>) -> Reply {
     link.call(Call::message(message(text), Context::default()))
 }
 

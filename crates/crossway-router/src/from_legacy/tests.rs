@@ -1,7 +1,6 @@
-use bytes::Bytes;
-use crossway_proto::{Kind, Limits, Message, RequestId};
+use crossway_proto::{Kind, Message, RequestId};
 use crossway_service::{Call, Context, Outcome, Reason, Reply};
-use crossway_testkit::{Scripted, Server};
+use crossway_testkit::{Scripted, Server, message, text};
 use tokio::sync::mpsc::Receiver;
 
 use super::*;
@@ -14,20 +13,12 @@ const DISCOVERED: &str = r#"{"resultType":"complete","supportedVersions":["2026-
 const TOOL: &str =
     r#"{"jsonrpc":"2.0","id":"t","method":"tools/call","params":{"name":"n","_meta":{"progressToken":"p"}}}"#;
 
-fn message(text: &str) -> Message {
-    Message::parse(Bytes::copy_from_slice(text.as_bytes()), &Limits::default()).unwrap()
-}
-
 fn call(link: &Link, text: &str) -> Reply {
     link.call(Call::message(message(text), Context::default()))
 }
 
 async fn next(reply: &mut Reply) -> Message {
     reply.next().await.unwrap().unwrap()
-}
-
-fn text(message: &Message) -> String {
-    String::from_utf8(message.to_bytes().to_vec()).unwrap()
 }
 
 /// A legacy client with an open session, and its modern server.

@@ -1,16 +1,10 @@
 //! Bounds of the cache. The merged lists' tests cover what clients are told, and when.
 
-use bytes::Bytes;
-use crossway_proto::Limits;
-use crossway_testkit::Scripted;
+use crossway_testkit::{Scripted, message};
 
 use super::*;
 use crate::ScopeKey;
 use crate::list_cache::list::{Items, read_page};
-
-fn message(text: &str) -> Message {
-    Message::parse(Bytes::copy_from_slice(text.as_bytes()), &Limits::default()).unwrap()
-}
 
 /// The most views in these tests, and the most bytes of items.
 const MOST: (usize, usize) = (8, 8000);

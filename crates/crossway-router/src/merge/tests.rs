@@ -1,7 +1,6 @@
-use bytes::Bytes;
-use crossway_proto::{Kind, Limits, Message, RequestId};
+use crossway_proto::{Kind, Message, RequestId};
 use crossway_service::{Call, CallError, Context, Reply};
-use crossway_testkit::{Scripted, Server};
+use crossway_testkit::{Scripted, Server, message, text};
 use tokio::sync::mpsc::Receiver;
 
 use super::*;
@@ -17,16 +16,8 @@ mod lasting;
 mod links;
 mod properties;
 
-fn message(text: &str) -> Message {
-    Message::parse(Bytes::copy_from_slice(text.as_bytes()), &Limits::default()).unwrap()
-}
-
-fn text(message: &Message) -> String {
-    String::from_utf8(message.to_bytes().to_vec()).unwrap()
-}
-
 fn modern(id: &str, method: &str, rest: &str) -> Message {
-    message(&format!(
+    message(format!(
         r#"{{"jsonrpc":"2.0","id":{id},"method":"{method}","params":{{"_meta":{{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{{}}}}{rest}}}}}"#
     ))
 }

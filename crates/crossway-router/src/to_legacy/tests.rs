@@ -1,7 +1,6 @@
-use bytes::Bytes;
-use crossway_proto::{Kind, Limits};
+use crossway_proto::Kind;
 use crossway_service::Outcome;
-use crossway_testkit::{Scripted, Server};
+use crossway_testkit::{Scripted, Server, message, text};
 use tokio::sync::mpsc::Receiver;
 
 use super::*;
@@ -20,17 +19,9 @@ mod url_elicitation;
 
 const OPENED: &str = r#"{"protocolVersion":"2025-11-25","capabilities":{"tools":{"listChanged":true},"resources":{"subscribe":true},"logging":{}},"serverInfo":{"name":"s","version":"1"}}"#;
 
-fn message(text: &str) -> Message {
-    Message::parse(Bytes::copy_from_slice(text.as_bytes()), &Limits::default()).unwrap()
-}
-
-fn text(message: &Message) -> String {
-    String::from_utf8(message.to_bytes().to_vec()).unwrap()
-}
-
 /// A modern request; `rest` stands behind its metadata, `meta` in it.
 fn modern(id: &str, method: &str, capabilities: &str, meta: &str, rest: &str) -> Message {
-    message(&format!(
+    message(format!(
         r#"{{"jsonrpc":"2.0","id":{id},"method":"{method}","params":{{"_meta":{{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{capabilities}{meta}}}{rest}}}}}"#
     ))
 }

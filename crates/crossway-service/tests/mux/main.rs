@@ -6,21 +6,16 @@ mod logs;
 
 use std::sync::Mutex;
 
-use bytes::Bytes;
-use crossway_proto::{Kind, Limits as Bounds, Message, RequestId};
+use crossway_proto::{Kind, Message, RequestId};
 use crossway_service::{
     Call, Context, Fault, Limits, Link, Mux, Origin, Outcome, Outlet, Reason, Reply, Scope, Upstream,
     mux::Overflow,
 };
-use crossway_testkit::{Scripted, Server, corpus};
+use crossway_testkit::{Scripted, Server, corpus, message, settle};
 use futures_util::FutureExt;
 
-fn message(text: &str) -> Message {
-    Message::parse(Bytes::copy_from_slice(text.as_bytes()), &Bounds::default()).unwrap()
-}
-
 fn request(id: &str, method: &str) -> Message {
-    message(&format!(r#"{{"jsonrpc":"2.0","id":{id},"method":"{method}"}}"#))
+    message(format!(r#"{{"jsonrpc":"2.0","id":{id},"method":"{method}"}}"#))
 }
 
 fn call(link: &Link, origin: Origin, text: &str) -> Reply {
@@ -31,13 +26,6 @@ async fn connected() -> (Link, Server) {
     let (upstream, mut connections) = Scripted::new();
     let link = upstream.connect(Scope::Session);
     (link, connections.recv().await.unwrap().1)
-}
-
-/// Lets all other tasks go as far as they can.
-async fn settle() {
-    for _ in 0..64 {
-        tokio::task::yield_now().await;
-    }
 }
 
 async fn text(reply: &mut Reply) -> String {
@@ -347,7 +335,7 @@ async fn the_transport_is_told_which_calls_come_together() {
     let link = mux.link();
     let begin = || link.call(Call::message(request("1", "m"), Context::default()));
     let answer =
-        |count: u64| mux.accept(message(&format!(r#"{{"jsonrpc":"2.0","id":{count},"result":{{}}}}"#)));
+        |count: u64| mux.accept(message(format!(r#"{{"jsonrpc":"2.0","id":{count},"result":{{}}}}"#)));
     let key = |count: u64, slot: u64| count << 16 | slot;
 
     let mut alone = begin();
@@ -383,7 +371,7 @@ async fn a_full_table_refuses_calls_without_sending_them() {
 async fn a_slow_reader_holds_its_own_connection_and_fails_alone_on_a_shared_one() {
     let limits = Limits::default().with(|limits| limits.waiting_messages = 2);
     let progress = |token: &RequestId| {
-        message(&format!(
+        message(format!(
             r#"{{"jsonrpc":"2.0","method":"notifications/progress","params":{{"progressToken":{token},"progress":1}}}}"#
         ))
     };
@@ -415,7 +403,7 @@ async fn a_slow_reader_holds_its_own_connection_and_fails_alone_on_a_shared_one(
                 assert!(matches!(error.reason(), Reason::OverLimit(_)));
             }
         }
-        mux.accept(message(&format!(r#"{{"jsonrpc":"2.0","id":{},"result":{{}}}}"#, (2 << 16) + 1)));
+        mux.accept(message(format!(r#"{{"jsonrpc":"2.0","id":{},"result":{{}}}}"#, (2 << 16) + 1)));
         assert_eq!(text(&mut other).await, r#"{"jsonrpc":"2.0","id":9,"result":{}}"#);
     }
 }

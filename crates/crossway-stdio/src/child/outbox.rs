@@ -246,12 +246,13 @@ mod tests {
     use std::io::Read;
 
     use bytes::Bytes;
+    use crossway_testkit::{message, settle};
 
     use super::*;
 
     fn request(id: u32) -> Message {
         let text = format!(r#"{{"jsonrpc":"2.0","id":{id},"method":"m"}}"#);
-        Message::parse(Bytes::from(text), &crossway_proto::Limits::default()).unwrap()
+        message(text)
     }
 
     /// An open outbox with its driver, and the child's end of the pipe.
@@ -272,13 +273,6 @@ mod tests {
         let lines = text[..read].split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
         let parse = |line| Message::parse(Bytes::copy_from_slice(line), &crossway_proto::Limits::default());
         lines.map(|line| parse(line).unwrap().id().unwrap().as_u64().unwrap()).collect()
-    }
-
-    /// Lets all tasks run that can.
-    async fn settle() {
-        for _ in 0..8 {
-            tokio::task::yield_now().await;
-        }
     }
 
     #[tokio::test]

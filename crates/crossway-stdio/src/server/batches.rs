@@ -85,12 +85,9 @@ impl Batch {
 #[cfg(test)]
 mod tests {
     use crossway_proto::{Incoming, Limits};
+    use crossway_testkit::message;
 
     use super::*;
-
-    fn message(text: &str) -> Message {
-        Message::parse(Bytes::copy_from_slice(text.as_bytes()), &Limits::default()).unwrap()
-    }
 
     fn batches(text: &'static str) -> Batches {
         let Ok(Incoming::Batch(messages)) = Incoming::parse(Bytes::from(text), &Limits::default()) else {

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use bytes::Bytes;
-use crossway_proto::{Limits, Message};
+use crossway_proto::Message;
 use crossway_service::{Call, CallError, Context, Link, Origin, Reply};
 use crossway_stdio::{Command, Options, StdioUpstream};
+pub(crate) use crossway_testkit::message;
 use serde_json::Value;
 use tokio::io::AsyncReadExt;
 use tokio::net::{TcpListener, TcpStream};
@@ -33,10 +33,6 @@ pub(crate) fn options() -> Options {
 
 pub(crate) fn upstream(script: &str) -> StdioUpstream {
     StdioUpstream::new(command(script), options())
-}
-
-pub(crate) fn message(text: impl Into<Bytes>) -> Message {
-    Message::parse(text.into(), &Limits::default()).unwrap()
 }
 
 /// Calls that come from one client.

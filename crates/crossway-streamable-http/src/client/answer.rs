@@ -263,11 +263,9 @@ fn printable(value: Option<&HeaderValue>) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use crossway_testkit::message;
 
-    fn message(text: &'static str) -> Message {
-        Message::parse(Bytes::from_static(text.as_bytes()), &crossway_proto::Limits::default()).unwrap()
-    }
+    use super::*;
 
     #[test]
     fn an_answer_has_the_id_as_the_client_wrote_it() {

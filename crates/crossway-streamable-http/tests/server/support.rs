@@ -8,6 +8,7 @@ use crossway_proto::Message;
 use crossway_proto::sse::{SseDecoder, SseEvent};
 use crossway_streamable_http::server::http::{HttpLimits, serve};
 use crossway_streamable_http::server::{Body, Config, StreamableHttp};
+pub(crate) use crossway_testkit::settle;
 use crossway_testkit::{Scripted, Server};
 use http::{HeaderMap, Method, Request, StatusCode};
 use http_body::Body as _;
@@ -228,13 +229,6 @@ impl Events {
             frame = self.body.frame() => panic!("not silent: {frame:?}"),
             () = settle() => !self.body.is_end_stream(),
         }
-    }
-}
-
-/// Lets all other tasks go as far as they can.
-pub(crate) async fn settle() {
-    for _ in 0..64 {
-        tokio::task::yield_now().await;
     }
 }
 

@@ -100,7 +100,7 @@ fn a_client_is_asked_only_what_it_can_answer() {
 #[test]
 fn a_client_that_fails_to_ask_its_user_has_cancelled_and_other_failures_end_the_call() {
     let failed = |id: &str| {
-        message(&format!(r#"{{"jsonrpc":"2.0","id":"{id}","error":{{"code":-1,"message":"no"}}}}"#))
+        message(format!(r#"{{"jsonrpc":"2.0","id":"{id}","error":{{"code":-1,"message":"no"}}}}"#))
     };
     let (mut session, _) = open("2025-11-25", r#"{"roots":{},"elicitation":{}}"#);
     let mut one = call(&mut session, TOOL);

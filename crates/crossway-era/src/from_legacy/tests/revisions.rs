@@ -109,7 +109,7 @@ fn what_a_translation_of_the_same_process_put_on_is_taken_off() {
         (r#"{"content":[]}"#, r#"{"content":[]}"#),
         (r#"{"_meta":{"k":1},"content":[]}"#, r#"{"_meta":{"k":1},"content":[]}"#),
     ] {
-        let mut answer = message(&format!(r#"{{"jsonrpc":"2.0","id":"c","result":{result}}}"#));
+        let mut answer = message(format!(r#"{{"jsonrpc":"2.0","id":"c","result":{result}}}"#));
         // Edited as `to_legacy` does, and not read again since.
         let put: [(&str, &[u8]); 3] =
             [("resultType", br#""complete""#), ("ttlMs", b"0"), ("cacheScope", br#""private""#)];

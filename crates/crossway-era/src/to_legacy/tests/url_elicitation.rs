@@ -53,7 +53,7 @@ fn a_user_who_won_t_visit_a_url_ends_the_call() {
         ("{}", false),
         ("[]", false),
     ] {
-        let second = message(&format!(
+        let second = message(format!(
             r#"{{"jsonrpc":"2.0","id":"c2","method":"tools/call","params":{{"name":"n","inputResponses":{responses}}}}}"#
         ));
         let refused = url_elicitation_refused(&second);

@@ -1,5 +1,7 @@
 //! Calls that still wait for their clients after their replies.
 
+use crossway_testkit::text;
+
 use super::*;
 use crate::limits::PARKED_TIME;
 use crate::to_legacy::{SharedBy, ToLegacy, ToLegacyOptions};
@@ -60,10 +62,6 @@ async fn goes_on(scoped: &Scoped, (server, id, rest): (Server, RequestId, String
     assert!(server.receive().await.unwrap().is_response());
     server.answer(&id, r#"{"content":[]}"#);
     assert!(text(&reply.next().await.unwrap().unwrap()).contains(r#""content":[]"#));
-}
-
-fn text(message: &Message) -> String {
-    String::from_utf8(message.to_bytes().to_vec()).unwrap()
 }
 
 #[tokio::test(start_paused = true)]

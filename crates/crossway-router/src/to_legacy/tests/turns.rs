@@ -2,14 +2,9 @@
 
 use std::collections::VecDeque;
 
-use super::*;
+use crossway_testkit::settle;
 
-/// Lets everything go on that can.
-async fn settle() {
-    for _ in 0..32 {
-        tokio::task::yield_now().await;
-    }
-}
+use super::*;
 
 /// As many calls as there may be at once, each in a session of its own, in the order of their ids from 1.
 async fn fill(rig: &mut Rig) -> Vec<(Asked, Server, RequestId)> {

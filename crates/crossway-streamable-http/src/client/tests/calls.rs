@@ -149,7 +149,7 @@ async fn a_deadline_ends_the_call_and_cancels_it() {
     let link = peer.session(LEGACY).await;
     let mut context = Context::default();
     context.deadline = Some(std::time::Instant::now() + std::time::Duration::from_secs(7));
-    let mut reply = link.call(Call::message(message(&tool_call(1)), context));
+    let mut reply = link.call(Call::message(message(tool_call(1)), context));
     let error = next(&mut reply).await.unwrap().unwrap_err();
     assert!(matches!(error.reason(), Reason::TimedOut(_)));
     assert_eq!(error.outcome(), Outcome::Unknown);

@@ -149,7 +149,7 @@ async fn parameter_headers_that_came_over_http_are_sent_on_as_they_came() {
     params.0.insert("mcp-param-region", "=?base64?S8O2bG4=?=".parse().unwrap());
     params.0.insert("mcp-param-unknown", "x".parse().unwrap());
     context.extensions.insert(params);
-    let request = message(&modern(1, "tools/call", r#""name":"sql","arguments":{"region":"Köln"},"#));
+    let request = message(modern(1, "tools/call", r#""name":"sql","arguments":{"region":"Köln"},"#));
     let mut reply = link.call(Call::message(request, context));
     let (_, ()) = tokio::join!(next(&mut reply), async {
         let exchange = peer.next().await;
@@ -167,7 +167,7 @@ async fn a_calls_place_in_its_trace_is_sent_as_headers() {
     for (state, sent) in [("a=1", Some("a=1")), ("", None)] {
         let mut context = Context::new(Origin::unique(), None);
         context.extensions.insert(PARENT.parse::<TraceContext>().unwrap().with_state(state));
-        let mut reply = link.call(Call::message(message(&modern(1, "tools/list", "")), context));
+        let mut reply = link.call(Call::message(message(modern(1, "tools/list", "")), context));
         let (_, ()) = tokio::join!(next(&mut reply), async {
             let exchange = peer.next().await;
             assert_eq!(exchange.header("traceparent"), Some(PARENT));

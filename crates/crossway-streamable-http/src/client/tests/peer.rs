@@ -2,9 +2,9 @@
 
 use std::fmt::Write as _;
 
-use bytes::Bytes;
-use crossway_proto::{Message, Revision};
+use crossway_proto::Revision;
 use crossway_service::{Call, CallError, Context, Link, Origin, Reply, Scope, Upstream};
+pub(super) use crossway_testkit::message;
 use http::HeaderMap;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpListener;
@@ -225,11 +225,6 @@ impl Exchange {
         let mut rest = [0; 1024];
         while self.stream.read(&mut rest).await.is_ok_and(|read| read > 0) {}
     }
-}
-
-pub(super) fn message(text: &str) -> Message {
-    Message::parse(Bytes::copy_from_slice(text.as_bytes()), &crossway_proto::Limits::default())
-        .unwrap_or_else(|error| panic!("{text}: {error}"))
 }
 
 pub(super) fn call(link: &Link, text: &str) -> Reply {
