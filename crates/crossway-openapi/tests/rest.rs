@@ -424,7 +424,7 @@ async fn an_api_that_says_nothing_is_waited_for_as_long_as_was_said() {
     // Connections are accepted, but never answered.
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
-    let options = CallOptions::new().time(std::time::Duration::from_millis(20));
+    let options = CallOptions::new().timeout(std::time::Duration::from_millis(20));
     let upstream = RestUpstream::new(api(ApiOptions::new().server(url)), options);
     let params = json!({ "name": "note", "arguments": { "id": "1" } });
     let error = ask(&upstream, "tools/call", params).await.unwrap_err();

@@ -164,7 +164,7 @@ async fn arguments_that_do_not_fit_the_input_are_refused_and_nothing_is_sent() {
 async fn a_workflow_that_takes_too_long_is_not_waited_for() {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
-    let upstream = upstream(chat(&url), CallOptions::new().time(Duration::from_millis(20)));
+    let upstream = upstream(chat(&url), CallOptions::new().timeout(Duration::from_millis(20)));
     let params = json!({ "name": "ask", "arguments": { "question": "?" } });
     let error = ask(&upstream, "tools/call", params).await.unwrap_err();
     assert!(matches!(error.reason(), Reason::TimedOut(_)), "{error}");

@@ -55,7 +55,7 @@ pub struct Scoped(Arc<Shared>);
 #[non_exhaustive]
 pub struct ScopedOptions {
     /// The most instances, at least 1.
-    pub most: usize,
+    pub instances: usize,
     /// How long an unused instance is kept.
     pub idle: Duration,
     /// How long an instance gets new calls, at most; the actual time is at least half of it.
@@ -64,15 +64,15 @@ pub struct ScopedOptions {
 
 impl Default for ScopedOptions {
     fn default() -> Self {
-        Self { most: SCOPED_INSTANCES, idle: SCOPED_IDLE, age: SCOPED_AGE }
+        Self { instances: SCOPED_INSTANCES, idle: SCOPED_IDLE, age: SCOPED_AGE }
     }
 }
 
 impl ScopedOptions {
     /// Sets the most instances, at least 1.
     #[must_use]
-    pub fn most(mut self, most: usize) -> Self {
-        self.most = most.max(1);
+    pub fn instances(mut self, instances: usize) -> Self {
+        self.instances = instances.max(1);
         self
     }
 
@@ -319,7 +319,7 @@ impl Shared {
         group: Option<&ScopeKey>,
         is_standing: bool,
     ) -> Result<Option<Arc<Instance>>, CallError> {
-        let most = self.options.most;
+        let most = self.options.instances;
         let share = part(most);
         let is_theirs = |instance: &Instance| instance.group.as_ref() == group;
         let theirs = || instances.values().filter(|instance| is_theirs(instance)).count();

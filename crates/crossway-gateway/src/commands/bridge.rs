@@ -37,7 +37,7 @@ async fn run(args: BridgeArgs) -> Result<(), RunError> {
             let mut to_legacy = ToLegacyOptions::shared_by(SharedBy::Everyone);
             if matches!(upstream, UpstreamPlan::Command(_)) {
                 bound = bound.of_command(sessions);
-                to_legacy = to_legacy.most(sessions);
+                to_legacy = to_legacy.sessions(sessions);
             }
             let name = name_of(&upstream);
             let Some(connected) = connect_unless_asked(upstream, bound.asked()).await? else { return Ok(()) };

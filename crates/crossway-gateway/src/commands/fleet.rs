@@ -205,7 +205,7 @@ impl Running {
         let (mut maker, mut to_legacy) = (self.maker.clone(), ToLegacyOptions::shared_by(SharedBy::Everyone));
         if matches!(server.upstream, UpstreamPlan::Command(_)) {
             maker = maker.of_command(self.sessions);
-            to_legacy = to_legacy.most(self.sessions);
+            to_legacy = to_legacy.sessions(self.sessions);
         }
         let (member, modern, any_era) = Member::start(by_plan(), server, guard, to_legacy, move || {
             routers.iter().flatten().for_each(|router| router.refresh(&name));

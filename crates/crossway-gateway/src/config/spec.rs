@@ -61,14 +61,14 @@ impl UpstreamSpec {
     #[must_use]
     pub fn scoped(&self) -> ScopedOptions {
         ScopedOptions::default()
-            .most(self.limits.sessions)
+            .instances(self.limits.sessions)
             .idle(at_least_a_second(self.limits.session_idle.0))
             .age(at_least_a_second(self.limits.session_age.0))
     }
 
     /// Applies the same limits to the sessions of one instance, where the server is legacy.
     pub(crate) fn bound_sessions(&self, options: ToLegacyOptions) -> ToLegacyOptions {
-        options.most(self.limits.sessions).idle(at_least_a_second(self.limits.session_idle.0))
+        options.sessions(self.limits.sessions).idle(at_least_a_second(self.limits.session_idle.0))
     }
 }
 

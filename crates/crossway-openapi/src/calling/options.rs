@@ -14,7 +14,7 @@ pub struct CallOptions {
     client: HttpClient,
     pub(crate) attached: Attached,
     secrets: Secrets,
-    time: Option<Duration>,
+    timeout: Option<Duration>,
     answer_bytes: usize,
 }
 
@@ -24,7 +24,7 @@ impl Default for CallOptions {
             client: HttpClient::default(),
             attached: Attached::default(),
             secrets: Secrets::default(),
-            time: None,
+            timeout: None,
             answer_bytes: limits::ANSWER_BYTES,
         }
     }
@@ -54,8 +54,8 @@ impl CallOptions {
 
     /// Sets how long an answer may take in all. By default a minute for APIs, and two for webhooks.
     #[must_use]
-    pub fn time(mut self, time: Duration) -> Self {
-        self.time = Some(time);
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = Some(timeout);
         self
     }
 
@@ -74,7 +74,7 @@ impl CallOptions {
         context: &Context,
     ) -> impl Future<Output = Result<Incoming, CallError>> + Send + use<> {
         let (client, most, secrets) = (self.client.clone(), self.answer_bytes, self.secrets.clone());
-        let time = left(self.time.unwrap_or(usual), context.deadline);
+        let time = left(self.timeout.unwrap_or(usual), context.deadline);
         async move { Ok(secrets.taken_out(client.send(request, time, most).await?)) }
     }
 }

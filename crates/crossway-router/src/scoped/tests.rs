@@ -101,7 +101,7 @@ async fn a_cancellation_goes_to_an_instance_that_is_there_and_makes_none() {
 
 #[tokio::test(start_paused = true)]
 async fn the_one_that_is_idle_for_the_longest_makes_room_and_one_with_a_call_never_does() {
-    let (scoped, mut made) = scoped(ScopedOptions::default().most(2));
+    let (scoped, mut made) = scoped(ScopedOptions::default().instances(2));
     let alice = call(&scoped, "alice");
     let (_, alices) = made.recv().await.unwrap();
     let bob = call(&scoped, "bob");
@@ -120,7 +120,7 @@ async fn the_one_that_is_idle_for_the_longest_makes_room_and_one_with_a_call_nev
 
 #[tokio::test(start_paused = true)]
 async fn a_group_leaves_room_for_the_others_and_its_own_make_room_beyond_that() {
-    let (scoped, mut made) = scoped(ScopedOptions::default().most(4));
+    let (scoped, mut made) = scoped(ScopedOptions::default().instances(4));
     scoped.group_by(|context| {
         let key = context.extensions.get::<ScopeKey>()?;
         key.as_str().split_once(' ').map(|(group, _)| ScopeKey::new(group))
@@ -150,7 +150,7 @@ async fn a_group_leaves_room_for_the_others_and_its_own_make_room_beyond_that() 
 
 #[tokio::test(start_paused = true)]
 async fn keys_of_no_group_have_all_the_room() {
-    let (scoped, mut made) = scoped(ScopedOptions::default().most(4));
+    let (scoped, mut made) = scoped(ScopedOptions::default().instances(4));
     scoped.group_by(|_| None);
     let mut held = Vec::new();
     for user in ["ann", "bea", "cid", "dan"] {

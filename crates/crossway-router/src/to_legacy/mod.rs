@@ -119,7 +119,7 @@ impl ToLegacyOptions {
 
     /// Sets the most open sessions. No more than that work at once for one key, so that further calls wait for a turn.
     #[must_use]
-    pub fn most(mut self, sessions: usize) -> Self {
+    pub fn sessions(mut self, sessions: usize) -> Self {
         self.sessions = sessions;
         self.at_once = self.at_once.min(sessions);
         self

@@ -105,7 +105,7 @@ impl ApiPlan {
     pub(crate) async fn connect(self) -> Result<Arc<dyn Upstream>, ApiPlanError> {
         let Self { kind, attached, time, answer_bytes, client, .. } = self;
         let options = CallOptions::new().client(client.clone()).attached(attached);
-        let options = options.time(time).answer_bytes(answer_bytes);
+        let options = options.timeout(time).answer_bytes(answer_bytes);
         Ok(match kind {
             ApiKind::Webhooks(name, tools) => Arc::new(WebhookUpstream::new(name, tools, options)),
             ApiKind::Read { api, .. } => Arc::new(RestUpstream::new(api, options)),

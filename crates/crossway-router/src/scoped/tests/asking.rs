@@ -66,7 +66,7 @@ async fn goes_on(scoped: &Scoped, (server, id, rest): (Server, RequestId, String
 
 #[tokio::test(start_paused = true)]
 async fn a_call_that_waits_for_its_client_is_a_use_of_its_instance() {
-    let (scoped, mut made) = legacy(ScopedOptions::default().most(1).idle(Duration::from_secs(60)));
+    let (scoped, mut made) = legacy(ScopedOptions::default().instances(1).idle(Duration::from_secs(60)));
     let waits = waiting(&scoped, &mut made).await;
     // The waiting call's instance is not evicted, and does not count as idle.
     let refused = call_of_one_who_can_be_asked(&scoped, "bob", "").next().await.unwrap().unwrap_err();

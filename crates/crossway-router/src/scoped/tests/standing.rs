@@ -11,7 +11,7 @@ async fn soon<T>(what: impl Future<Output = T>) -> T {
 
 #[tokio::test(start_paused = true)]
 async fn an_instance_at_which_some_only_listen_makes_room_for_a_call_and_ends_what_listens() {
-    let (scoped, mut made) = scoped(ScopedOptions::default().most(1));
+    let (scoped, mut made) = scoped(ScopedOptions::default().instances(1));
     let mut listening = listen(&scoped, "alice");
     let (_, alices) = soon(made.recv()).await.unwrap();
     alices.expect("subscriptions/listen").await;
@@ -58,7 +58,7 @@ async fn what_listens_takes_the_room_that_there_is_and_nobodys_place() {
     assert_eq!((wiki.len(), mail.len()), (2, 0));
     let _listening = listen(&mail, "globex/eve");
     soon(mails.recv()).await.unwrap();
-    let (scoped, mut made) = scoped(ScopedOptions::default().most(1));
+    let (scoped, mut made) = scoped(ScopedOptions::default().instances(1));
     let reply = call(&scoped, "alice");
     let (_, alices) = soon(made.recv()).await.unwrap();
     finish(&alices, reply).await;
