@@ -214,9 +214,10 @@ impl Site {
     pub(crate) fn replace_secret(&self, shared: &Shared, server: Server, user: User) -> io::Result<()> {
         let holder = shared.holder(server, user);
         let version = shared.truth().secret_written(holder, Instant::now());
-        let name = match server.is_per_user() {
-            true => user.email().replace('@', "_40"),
-            false => format!("tenant-{}", user.tenant),
+        let name = if server.is_per_user() {
+            user.email().replace('@', "_40")
+        } else {
+            format!("tenant-{}", user.tenant)
         };
         let folder = self.folder.join("secrets").join(server.name());
         fs::create_dir_all(&folder)?;

@@ -74,13 +74,14 @@ where
 
 /// Returns a refusal in the form of the face that the request is for.
 fn refused(refusal: &Refusal, is_of_mcp: bool) -> Response<Full<Bytes>> {
-    let told = match is_of_mcp {
-        true => serde_json::json!({
+    let told = if is_of_mcp {
+        serde_json::json!({
             "jsonrpc": "2.0",
             "id": null,
             "error": { "code": refusal.code.0, "message": refusal.message },
-        }),
-        false => serde_json::json!({ "detail": { "message": refusal.message } }),
+        })
+    } else {
+        serde_json::json!({ "detail": { "message": refusal.message } })
     };
     let mut response = Response::new(Full::from(told.to_string()));
     *response.status_mut() = refusal.status;

@@ -64,10 +64,7 @@ fn seen(response: &str) -> String {
     let (head, body) = response.split_once("\r\n\r\n").unwrap();
     let is_same = |line: &&str| !line.starts_with("date: ") && !line.starts_with("mcp-session-id: ");
     let head: Vec<&str> = head.lines().filter(is_same).collect();
-    let body = match head.contains(&"transfer-encoding: chunked") {
-        true => unchunked(body),
-        false => body.to_owned(),
-    };
+    let body = if head.contains(&"transfer-encoding: chunked") { unchunked(body) } else { body.to_owned() };
     let body: Vec<&str> = body.lines().filter(|line| !line.starts_with("id: ")).collect();
     format!("{}\n\n{}", head.join("\n"), body.join("\n"))
 }

@@ -69,9 +69,10 @@ fn a_change_of_any_limit_of_an_upstream_is_taken_up() {
     let mut looked_at = 0;
     for (key, value) in defaults.as_object().unwrap() {
         let inner = value.as_object().cloned().unwrap_or_default();
-        let changed: Vec<Value> = match inner.is_empty() {
-            true => vec![json!({ key: other(value) })],
-            false => inner.iter().map(|(name, value)| json!({ key: { name: other(value) } })).collect(),
+        let changed: Vec<Value> = if inner.is_empty() {
+            vec![json!({ key: other(value) })]
+        } else {
+            inner.iter().map(|(name, value)| json!({ key: { name: other(value) } })).collect()
         };
         for limits in changed {
             assert_ne!(before, spec(&json!({ "command": "x", "limits": limits })), "{limits}");

@@ -34,9 +34,10 @@ impl<'de> DeserializeSeed<'de> for Strict<'_> {
     type Value = Value;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
-        match (self.take)(self.depth) {
-            true => deserializer.deserialize_any(self),
-            false => Err(D::Error::custom("a bound is reached")),
+        if (self.take)(self.depth) {
+            deserializer.deserialize_any(self)
+        } else {
+            Err(D::Error::custom("a bound is reached"))
         }
     }
 }

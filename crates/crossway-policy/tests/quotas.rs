@@ -135,9 +135,10 @@ fn a_call_counts_once_for_what_two_rules_say_alike() {
 #[test]
 fn requests_of_all_kinds_count_for_the_tenant_and_half_as_many_for_the_user() {
     let of = |quotas: Value, tenant: TenantName| {
-        let who = match tenant.is_anonymous() {
-            true => Principal::anonymous(),
-            false => Principal::new("login", "alice", Proof::Jwt),
+        let who = if tenant.is_anonymous() {
+            Principal::anonymous()
+        } else {
+            Principal::new("login", "alice", Proof::Jwt)
         };
         lines(&policy(quotas).request_quotas(&who, &tenant))
     };

@@ -116,11 +116,10 @@ impl Message {
     /// nothing.
     #[must_use]
     pub fn says_client_capabilities(&self) -> bool {
-        match self.0.edits.is_empty() {
-            true => self.0.envelope.capabilities != Capabilities::Unsaid,
-            false => {
-                self.member(Part::Meta, keys::CLIENT_CAPABILITIES).is_some_and(|said| said.starts_with(b"{"))
-            }
+        if self.0.edits.is_empty() {
+            self.0.envelope.capabilities != Capabilities::Unsaid
+        } else {
+            self.member(Part::Meta, keys::CLIENT_CAPABILITIES).is_some_and(|said| said.starts_with(b"{"))
         }
     }
 
@@ -170,9 +169,10 @@ impl Message {
         let token = self.part(self.0.envelope.method);
         let on_resources = token.starts_with(br#""resources/"#)
             || token.contains(&b'\\') && self.method().is_some_and(|method| method.starts_with("resources/"));
-        match on_resources {
-            true => self.in_params(self.0.envelope.uri, "uri"),
-            false => self.in_params(self.0.envelope.name, "name"),
+        if on_resources {
+            self.in_params(self.0.envelope.uri, "uri")
+        } else {
+            self.in_params(self.0.envelope.name, "name")
         }
     }
 
@@ -203,10 +203,7 @@ impl Message {
     /// A member's value as it will be written; empty if it is absent.
     #[inline]
     fn current(&self, known: Known) -> &[u8] {
-        match self.0.edits.is_empty() {
-            true => &self.0.text[known.span.range()],
-            false => self.current_of_edited(known),
-        }
+        if self.0.edits.is_empty() { &self.0.text[known.span.range()] } else { self.current_of_edited(known) }
     }
 
     // Separate from the short path that most messages take.

@@ -115,11 +115,10 @@ impl Connection for Odd {
     fn call(&self, call: Call) -> Reply {
         let Ask::Message(message) = call.ask else { return Reply::silent() };
         let Some(id) = message.request_id() else { return Reply::accepted() };
-        let end = match message.is_method("initialize") {
-            true => {
-                r#""result":{"protocolVersion":"2025-11-25","capabilities":{},"serverInfo":{"name":"odd","version":"1"}}"#
-            }
-            false => self.0,
+        let end = if message.is_method("initialize") {
+            r#""result":{"protocolVersion":"2025-11-25","capabilities":{},"serverInfo":{"name":"odd","version":"1"}}"#
+        } else {
+            self.0
         };
         let id = String::from_utf8_lossy(id.as_json()).into_owned();
         Reply::once(parsed(format!(r#"{{"jsonrpc":"2.0","id":{id},{end}}}"#)))

@@ -32,11 +32,10 @@ impl Replica {
     async fn new(name: &'static str, ring: &Arc<Keyring>, route: &str) -> Self {
         let upstream = Scripted::answering(move |message: &Message| {
             let Some(id) = message.request_id() else { return Vec::new() };
-            let result = match message.is_method("initialize") {
-                true => {
-                    json!({"protocolVersion": "2025-11-25", "capabilities": {}, "serverInfo": {"name": "s", "version": "1"}})
-                }
-                false => json!({"by": name}),
+            let result = if message.is_method("initialize") {
+                json!({"protocolVersion": "2025-11-25", "capabilities": {}, "serverInfo": {"name": "s", "version": "1"}})
+            } else {
+                json!({"by": name})
             };
             vec![format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{result}}}"#)]
         });

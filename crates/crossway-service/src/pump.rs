@@ -137,9 +137,10 @@ impl Pump {
     /// Responses and cancellations have a separate bound ([`Limits::URGENT_MESSAGES`]), since calls in flight may need them to finish.
     #[must_use]
     pub fn takes(&self, message: &Message) -> bool {
-        match is_urgent(message) {
-            true => self.calls.len() < self.limits.inbox_messages.saturating_add(Limits::URGENT_MESSAGES),
-            false => !self.is_full(),
+        if is_urgent(message) {
+            self.calls.len() < self.limits.inbox_messages.saturating_add(Limits::URGENT_MESSAGES)
+        } else {
+            !self.is_full()
         }
     }
 

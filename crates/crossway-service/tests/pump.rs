@@ -121,9 +121,8 @@ impl Connection for Noting {
             return Reply::once(Message::result_of(&message.id().unwrap(), b"{}").unwrap());
         }
         let takes = Arc::clone(&self.takes);
-        Reply::pending(poll_fn(move |_| match takes.load(Ordering::Relaxed) {
-            true => Poll::Ready(Reply::accepted()),
-            false => Poll::Pending,
+        Reply::pending(poll_fn(move |_| {
+            if takes.load(Ordering::Relaxed) { Poll::Ready(Reply::accepted()) } else { Poll::Pending }
         }))
     }
 }

@@ -96,9 +96,10 @@ impl Feature {
 impl Run {
     pub(super) fn name(&self) -> String {
         let (fixture, client) = (self.fixture.name(), self.client.name);
-        match self.direct {
-            true => format!("direct/{fixture}/{}/{client}", self.upstream.name()),
-            false => format!("pairs/{fixture}/{}/{}/{client}", self.upstream.name(), self.downstream.name()),
+        if self.direct {
+            format!("direct/{fixture}/{}/{client}", self.upstream.name())
+        } else {
+            format!("pairs/{fixture}/{}/{}/{client}", self.upstream.name(), self.downstream.name())
         }
     }
 }
@@ -156,9 +157,10 @@ pub(super) fn run(lab: &Lab, outcome: &mut Outcome) -> Result<()> {
             if wanted.is_empty() {
                 continue;
             }
-            let bridge = match wanted.iter().any(|run| !run.direct) {
-                true => server.bridge(lab, upstream).map(Some),
-                false => Ok(None),
+            let bridge = if wanted.iter().any(|run| !run.direct) {
+                server.bridge(lab, upstream).map(Some)
+            } else {
+                Ok(None)
             };
             match bridge {
                 Ok(bridge) => outcome.pairs.extend(run_all(lab, &server, bridge.as_ref(), wanted)?),
@@ -301,8 +303,9 @@ pub(super) fn describe(features: &[Feature]) -> String {
     let count = features.iter().filter(|feature| feature.worked()).count();
     let failed: Vec<&str> =
         features.iter().filter(|feature| feature.failed()).map(|feature| feature.name.as_str()).collect();
-    match failed.is_empty() {
-        true => format!("{count} ok"),
-        false => format!("{count} ok, **failed: {}**", failed.join(", ")),
+    if failed.is_empty() {
+        format!("{count} ok")
+    } else {
+        format!("{count} ok, **failed: {}**", failed.join(", "))
     }
 }

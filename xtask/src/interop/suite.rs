@@ -114,9 +114,12 @@ pub(super) fn names() -> Vec<String> {
 
 fn server_runs() -> impl Iterator<Item = (&'static str, (&'static str, usize))> {
     let all = ARRANGEMENTS.into_iter().flat_map(|(place, _)| REVISIONS.map(|revision| (place, revision)));
-    all.filter(|(place, (revision, _))| match *revision == MODERN {
-        true => *place != "http-sse" && !TRANSLATED.contains(place),
-        false => !LEGACY.contains(place),
+    all.filter(|(place, (revision, _))| {
+        if *revision == MODERN {
+            *place != "http-sse" && !TRANSLATED.contains(place)
+        } else {
+            !LEGACY.contains(place)
+        }
     })
 }
 

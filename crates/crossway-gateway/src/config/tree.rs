@@ -225,10 +225,8 @@ pub(super) fn path_to_text(root: &Node<'_>, below: &[Step], wanted: &str) -> Opt
 fn search(node: &Node<'_>, is_meant: &dyn Fn(&Node<'_>) -> bool) -> Option<Vec<Step>> {
     /// Returns the path with the last step first, so that nothing is allocated for other branches.
     fn backwards(node: &Node<'_>, is_meant: &dyn Fn(&Node<'_>) -> bool) -> Option<Vec<Step>> {
-        let inside = |child: &Node<'_>| match is_meant(child) {
-            true => Some(Vec::new()),
-            false => backwards(child, is_meant),
-        };
+        let inside =
+            |child: &Node<'_>| if is_meant(child) { Some(Vec::new()) } else { backwards(child, is_meant) };
         let (mut path, step) = match &node.value {
             Value::List(list) => list
                 .iter()

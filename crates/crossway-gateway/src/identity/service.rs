@@ -236,13 +236,14 @@ impl<F> fmt::Debug for IdentifiedFuture<F> {
 
 /// Returns the response to a refused request: an error that says what to do next.
 fn answer(refusal: &Refusal, is_of_tools: bool) -> Response<Full<Bytes>> {
-    let body = match is_of_tools {
-        true => serde_json::json!({ "detail": { "message": refusal.message() } }),
-        false => serde_json::json!({
+    let body = if is_of_tools {
+        serde_json::json!({ "detail": { "message": refusal.message() } })
+    } else {
+        serde_json::json!({
             "jsonrpc": "2.0",
             "id": null,
             "error": { "code": -32600, "message": refusal.message() },
-        }),
+        })
     };
     let mut response = json_response(refusal.status(), body.to_string());
     if refusal.status() == StatusCode::SERVICE_UNAVAILABLE {

@@ -58,9 +58,10 @@ impl Readiness {
 
     /// Records whether the keys are loaded. After a reload that needs other keys, they no longer are.
     pub fn keys_loaded(&self, are: bool) {
-        match are {
-            true => self.set(KEYS),
-            false => drop(self.0.fetch_and(!KEYS, Ordering::AcqRel)),
+        if are {
+            self.set(KEYS);
+        } else {
+            self.0.fetch_and(!KEYS, Ordering::AcqRel);
         }
     }
 

@@ -109,9 +109,10 @@ mod tests {
     async fn a_disabled_tool_is_neither_listed_nor_called() {
         let server = Scripted::answering(|message| {
             let id = message.id().unwrap();
-            let result: &[u8] = match message.is_method("tools/list") {
-                true => br#"{"tools":[{"name":"a"},{"name":"b"},{"name":"B"}],"nextCursor":"c"}"#,
-                false => br#"{"content":[]}"#,
+            let result: &[u8] = if message.is_method("tools/list") {
+                br#"{"tools":[{"name":"a"},{"name":"b"},{"name":"B"}],"nextCursor":"c"}"#
+            } else {
+                br#"{"content":[]}"#
             };
             vec![String::from_utf8(Message::result_of(&id, result).unwrap().to_bytes().to_vec()).unwrap()]
         });

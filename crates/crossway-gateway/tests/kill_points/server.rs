@@ -130,11 +130,12 @@ fn result_of(request: &Value) -> Option<Value> {
 fn question(id: &Value) -> Value {
     let params = json!({ "message": "?", "requestedSchema": { "type": "object", "properties": {} } });
     let ask = json!({ "method": "elicitation/create", "params": params });
-    match is_modern() {
-        true => json!({ "jsonrpc": "2.0", "id": id, "result": {
+    if is_modern() {
+        json!({ "jsonrpc": "2.0", "id": id, "result": {
             "resultType": "input_required", "inputRequests": { "ask-1": ask }, "requestState": "of the server",
-        } }),
-        false => json!({ "jsonrpc": "2.0", "id": "q", "method": ask["method"], "params": ask["params"] }),
+        } })
+    } else {
+        json!({ "jsonrpc": "2.0", "id": "q", "method": ask["method"], "params": ask["params"] })
     }
 }
 

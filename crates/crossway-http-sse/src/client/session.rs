@@ -36,10 +36,12 @@ impl Session {
     /// Returns whether the session lives on, which is when no stream could be opened.
     async fn serve(&self) -> bool {
         let outbox = self.mux.outlet();
-        let gone = std::future::poll_fn(|cx| match outbox.watch(cx).is_hung_up {
-            true => Poll::Ready(()),
-            false => Poll::Pending,
-        });
+        let gone =
+            std::future::poll_fn(
+                |cx| {
+                    if outbox.watch(cx).is_hung_up { Poll::Ready(()) } else { Poll::Pending }
+                },
+            );
         // Boxed, so that a long session does not hold the state of opening.
         let open = Box::pin(EventStream::open(&self.shared));
         match select(gone, open).await {

@@ -241,10 +241,8 @@ fn take(session: &Session, text: Bytes, extensions: Extensions) -> Response<Body
         Err(_) if text.trim_ascii_start().starts_with(b"[") => return respond::batch(),
         Err(error) => return respond::bad_message(&error),
     };
-    let admitted = match message.is_request() {
-        true => RequestLimiter::admit_if_any(extension_of(&extensions)),
-        false => Ok(()),
-    };
+    let admitted =
+        if message.is_request() { RequestLimiter::admit_if_any(extension_of(&extensions)) } else { Ok(()) };
     let taken = match admitted {
         Ok(()) => session.handle(message, extensions),
         Err(error) => session.refuse(&message, &error),

@@ -117,9 +117,10 @@ impl Record {
             Kind::Error => ("error", answer.error().and_then(code)),
             _ => ("result", None),
         };
-        let end = match outcome == "error" && self.note.noted().is_not_sent {
-            true => End { outcome: "failed", code, sent: Some("not sent") },
-            false => End { outcome, code, sent: None },
+        let end = if outcome == "error" && self.note.noted().is_not_sent {
+            End { outcome: "failed", code, sent: Some("not sent") }
+        } else {
+            End { outcome, code, sent: None }
         };
         self.ended(end);
     }

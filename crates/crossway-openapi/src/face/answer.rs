@@ -139,9 +139,10 @@ fn failed(said: &Said<'_>) -> Problem {
         text.push_str(" [cut]");
     }
     let is_about_arguments = ["MCP error -32602:", "Input validation error:"];
-    let status = match is_about_arguments.iter().any(|words| text.starts_with(words)) {
-        true => StatusCode::UNPROCESSABLE_ENTITY,
-        false => StatusCode::FAILED_DEPENDENCY,
+    let status = if is_about_arguments.iter().any(|words| text.starts_with(words)) {
+        StatusCode::UNPROCESSABLE_ENTITY
+    } else {
+        StatusCode::FAILED_DEPENDENCY
     };
     Problem::new(status, text).with_outcome(crossway_service::Outcome::Answered)
 }

@@ -206,9 +206,10 @@ proptest! {
         let mut parts = vec![object(&members)];
         parts.extend(meta.iter().map(|meta| format!("\"_meta\":{{{}}}", object(meta))));
         parts.retain(|part| !part.is_empty());
-        let (head, part) = match is_request {
-            true => (r#""method":"m","params""#, Part::Params),
-            false => (r#""result""#, Part::Result),
+        let (head, part) = if is_request {
+            (r#""method":"m","params""#, Part::Params)
+        } else {
+            (r#""result""#, Part::Result)
         };
         let mut message = message(&format!(r#"{{"jsonrpc":"2.0","id":1,{head}:{{{}}}}}"#, parts.join(",")));
         for step in &steps {

@@ -257,9 +257,10 @@ impl Scan<'_> {
             b"_meta" => self.descend(2, "_meta", |envelope| &mut envelope.meta, Self::meta_member),
             b"arguments" => {
                 let span = self.cursor.value(2)?;
-                match self.envelope.arguments.is_absent() {
-                    true => self.envelope.arguments = span,
-                    false => self.envelope.has_more_arguments = true,
+                if self.envelope.arguments.is_absent() {
+                    self.envelope.arguments = span;
+                } else {
+                    self.envelope.has_more_arguments = true;
                 }
                 Ok(())
             }

@@ -153,10 +153,8 @@ struct ModernLinks {
 
 impl ModernLinks {
     fn way(&self, is_translated: bool) -> &Link {
-        let (link, upstream) = match is_translated {
-            true => (&self.to_legacy, &self.ways.to_legacy),
-            false => (&self.raw, &self.ways.raw),
-        };
+        let (link, upstream) =
+            if is_translated { (&self.to_legacy, &self.ways.to_legacy) } else { (&self.raw, &self.ways.raw) };
         link.get_or_init(|| upstream.connect(Scope::Shared))
     }
 }
@@ -302,10 +300,8 @@ impl Session {
 /// "The server **SHOULD NOT** send requests other than pings and logging before receiving the `initialized` notification"
 /// (2025-11-25, basic/lifecycle, Initialization).
 async fn answer_early(link: &Link, request: &Message, context: &Context) {
-    let answer = match request.is_method("ping") {
-        true => to_legacy::pong(request),
-        false => to_legacy::refuse(request),
-    };
+    let answer =
+        if request.is_method("ping") { to_legacy::pong(request) } else { to_legacy::refuse(request) };
     link.call(Call::message(answer, context.clone())).drain().await;
 }
 

@@ -70,9 +70,10 @@ impl RouterConnection {
                     )
                 }
                 None => {
-                    let why = match router.0.options.is_alone {
-                        true => format!("there is no {method} here"),
-                        false => format!("several servers as one have no {method}; ask one of them alone"),
+                    let why = if router.0.options.is_alone {
+                        format!("there is no {method} here")
+                    } else {
+                        format!("several servers as one have no {method}; ask one of them alone")
                     };
                     let error = ErrorObject::of_call(ErrorCode::METHOD_NOT_FOUND, why, Outcome::NotSent);
                     Reply::once(Message::error_of(Some(&id), &error))

@@ -327,9 +327,10 @@ impl Router {
                 ListKind::Resources => places.get(exposed).is_some_and(|place| place.upstream != member.name),
                 ListKind::Templates => earlier.clashes(&member.name, exposed),
             };
-            let exposed: Arc<str> = match is_anothers {
-                true => resources::wrap(&member.name, &item.name).into(),
-                false => Arc::clone(exposed),
+            let exposed: Arc<str> = if is_anothers {
+                resources::wrap(&member.name, &item.name).into()
+            } else {
+                Arc::clone(exposed)
             };
             let place = Place {
                 upstream: Arc::clone(&member.name),

@@ -40,9 +40,10 @@ pub(crate) enum End {
 
 impl End {
     pub(crate) fn of(response: &Value) -> Self {
-        match response["error"].is_null() {
-            true => Self::Result(response["result"].clone()),
-            false => Self::Error(response["error"].clone()),
+        if response["error"].is_null() {
+            Self::Result(response["result"].clone())
+        } else {
+            Self::Error(response["error"].clone())
         }
     }
 }

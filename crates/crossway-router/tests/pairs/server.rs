@@ -28,9 +28,10 @@ impl Host {
     pub(crate) fn serve(&self, end: ServerEnd) {
         let host = self.clone();
         tokio::spawn(async move {
-            match host.revision.is_modern() {
-                true => modern_server::serve(host, end).await,
-                false => serve(host, end).await,
+            if host.revision.is_modern() {
+                modern_server::serve(host, end).await
+            } else {
+                serve(host, end).await
             }
         });
     }

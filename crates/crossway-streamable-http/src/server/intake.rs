@@ -69,9 +69,10 @@ impl<B: Body<Data: Buf>> Intake<B> {
             let data = ready!(self.as_mut().poll_data(cx))?;
             let this = self.as_mut().project();
             let Some(mut data) = data else {
-                let whole = match this.rest.is_empty() {
-                    true => std::mem::take(this.first),
-                    false => std::mem::take(this.rest).freeze(),
+                let whole = if this.rest.is_empty() {
+                    std::mem::take(this.first)
+                } else {
+                    std::mem::take(this.rest).freeze()
                 };
                 return Poll::Ready(if *this.is_refused { Err(IntakeError::TooLong) } else { Ok(whole) });
             };

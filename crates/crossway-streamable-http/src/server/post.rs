@@ -79,9 +79,10 @@ impl Post {
     }
 
     fn open_one(&mut self, message: Message) -> Result<Exchange, Box<Refused>> {
-        let admitted = match message.is_request() {
-            true => RequestLimiter::admit_if_any(extension_of(&self.parts.extensions)),
-            false => Ok(()),
+        let admitted = if message.is_request() {
+            RequestLimiter::admit_if_any(extension_of(&self.parts.extensions))
+        } else {
+            Ok(())
         };
         let meta = if message.is_response() { None } else { message.meta_version() };
         if meta.is_none()

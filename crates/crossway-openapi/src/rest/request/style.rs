@@ -58,9 +58,8 @@ pub(super) fn expanded(
         Value::Object(members) => {
             let members = members.iter().filter(|(_, value)| !value.is_null());
             let members = members.map(|(member, value)| (written(member), written(&text(value))));
-            let each = |(member, value): (String, String)| match explode {
-                true => vec![pair(&member, &value)],
-                false => vec![member, value],
+            let each = |(member, value): (String, String)| {
+                if explode { vec![pair(&member, &value)] } else { vec![member, value] }
             };
             (members.flat_map(each).collect(), !explode)
         }
@@ -120,9 +119,10 @@ impl Query {
             (Style::DeepObject, Value::Object(_)) => self.deep(argument, name, value, 0),
             (_, Value::Array(list)) => {
                 let parts = list.iter().filter(|value| !value.is_null()).map(text);
-                match explode {
-                    true => parts.for_each(|part| self.member(name, &part)),
-                    false => self.joined(name, parts, style),
+                if explode {
+                    parts.for_each(|part| self.member(name, &part));
+                } else {
+                    self.joined(name, parts, style);
                 }
                 Ok(())
             }

@@ -320,9 +320,10 @@ proptest! {
         explode in any::<bool>(),
         is_object in any::<bool>(),
     ) {
-        let value = match is_object {
-            true => parts.iter().map(|part| (part.clone(), Value::from(part.as_str()))).collect::<Map<_, _>>().into(),
-            false => json!(parts),
+        let value = if is_object {
+            parts.iter().map(|part| (part.clone(), Value::from(part.as_str()))).collect::<Map<_, _>>().into()
+        } else {
+            json!(parts)
         };
         if let Ok(path) = path_of(&style, explode, value) {
             prop_assert!(!path.contains(['/', '\\', '?', '#']), "{}", path);
