@@ -1,7 +1,7 @@
 //! An upstream whose server side a test scripts.
 
 use crossway_proto::{Limits, Message, RequestId};
-use crossway_service::{Limits as SeamLimits, Link, Scope, Upstream, duplex};
+use crossway_service::{Limits as ServiceLimits, Link, Scope, Upstream, duplex};
 use tokio::sync::mpsc;
 
 /// An upstream that hands the server's end of each connection to the test.
@@ -40,7 +40,7 @@ impl Scripted {
 impl Upstream for Scripted {
     fn connect(&self, scope: Scope) -> Link {
         let (ours, theirs) = duplex::pair(65_536);
-        let (link, carry) = ours.connect_with(SeamLimits::default(), scope.into());
+        let (link, carry) = ours.connect_with(ServiceLimits::default(), scope.into());
         tokio::spawn(carry);
         // When the test accepts no more connections, this one ends at once.
         let _ = self.servers.try_send((scope, Server(theirs)));

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use crossway_proto::{Limits, Message};
 use crossway_router::EraSupport;
 use crossway_service::{
-    Call, Closing, Connection, Limits as SeamLimits, Link, Reply, Scope, Upstream, duplex,
+    Call, Closing, Connection, Limits as ServiceLimits, Link, Reply, Scope, Upstream, duplex,
 };
 use serde_json::{Value, json};
 use tokio::sync::broadcast::{self, error::RecvError};
@@ -178,7 +178,7 @@ impl Connection for Connecting {
                 open.as_ref().is_none_or(|(_, serving)| serving.is_finished() && !self.scope.is_session());
             if is_over {
                 let (ours, theirs) = duplex::pair(1024);
-                let (link, carry) = ours.connect(SeamLimits::default());
+                let (link, carry) = ours.connect(ServiceLimits::default());
                 tokio::spawn(carry);
                 let serving = tokio::spawn(serve(Arc::clone(&self.instance), theirs));
                 *open = Some((link, serving.abort_handle()));
