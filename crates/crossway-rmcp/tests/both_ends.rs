@@ -2,10 +2,9 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use bytes::Bytes;
-use crossway_proto::{Limits, Message};
 use crossway_rmcp::{ClientTransport, HandlerUpstream};
 use crossway_service::{Ask, Call, Connection, Context, Extensions, Link, Reply, Scope, Upstream};
+use crossway_testkit::message;
 use rmcp::model::{
     CallToolRequestParams, CallToolResponse, CallToolResult, ContentBlock, ServerCapabilities, ServerConfig,
 };
@@ -40,12 +39,8 @@ impl ServerHandler for Echo {
     }
 }
 
-fn parsed(text: impl Into<String>) -> Message {
-    Message::parse(Bytes::from(text.into()), &Limits::default()).unwrap()
-}
-
 async fn ask(link: &Link, text: &str) -> String {
-    let message = parsed(text);
+    let message = message(text);
     let mut context = Context::default();
     context.extensions.insert("beside");
     let mut reply = link.call(Call::message(message, context));
@@ -113,15 +108,15 @@ struct Odd(&'static str);
 
 impl Connection for Odd {
     fn call(&self, call: Call) -> Reply {
-        let Ask::Message(message) = call.ask else { return Reply::silent() };
-        let Some(id) = message.request_id() else { return Reply::accepted() };
-        let end = if message.is_method("initialize") {
+        let Ask::Message(request) = call.ask else { return Reply::silent() };
+        let Some(id) = request.request_id() else { return Reply::accepted() };
+        let end = if request.is_method("initialize") {
             r#""result":{"protocolVersion":"2025-11-25","capabilities":{},"serverInfo":{"name":"odd","version":"1"}}"#
         } else {
             self.0
         };
         let id = String::from_utf8_lossy(id.as_json()).into_owned();
-        Reply::once(parsed(format!(r#"{{"jsonrpc":"2.0","id":{id},{end}}}"#)))
+        Reply::once(message(format!(r#"{{"jsonrpc":"2.0","id":{id},{end}}}"#)))
     }
 }
 
@@ -146,7 +141,7 @@ impl Connection for Asking {
                 Reply::accepted()
             }
             Ask::Message(_) => Reply::accepted(),
-            _ => Reply::once(parsed(
+            _ => Reply::once(message(
                 r#"{"jsonrpc":"2.0","id":"q","method":"sampling/createMessage","params":[1]}"#,
             )),
         }

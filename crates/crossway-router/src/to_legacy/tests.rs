@@ -1,6 +1,6 @@
 use crossway_proto::Kind;
 use crossway_service::Outcome;
-use crossway_testkit::{Scripted, Server, message, text};
+use crossway_testkit::{Scripted, Server, message, settle, text};
 use tokio::sync::mpsc::Receiver;
 
 use super::*;
@@ -72,9 +72,7 @@ impl Rig {
 async fn pong(server: &Server) {
     let id = server.expect("ping").await;
     server.answer(&id, "{}");
-    for _ in 0..8 {
-        tokio::task::yield_now().await;
-    }
+    settle().await;
 }
 
 /// A reply that is read in the background, as transports do.

@@ -3,10 +3,10 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use bytes::Bytes;
-use crossway_proto::{Limits, Message, RequestId, Revision};
+use crossway_proto::{Message, RequestId, Revision};
 use crossway_router::ScopeKey;
 use crossway_service::{Context, Origin, Scope, Upstream};
+use crossway_testkit::message;
 use crossway_testkit::sim::{ClientEnd, Shape, Weather};
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
@@ -178,7 +178,7 @@ impl Client {
             "protocolVersion": version, "capabilities": self.capabilities(),
             "clientInfo": { "name": "alike", "version": "1" },
         });
-        end.send(parse(&format!(
+        end.send(message(format!(
             r#"{{"jsonrpc":"2.0","id":"hello","method":"initialize","params":{params}}}"#
         )));
         loop {
@@ -204,7 +204,7 @@ impl Client {
             }
             break;
         }
-        end.send(parse(r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#));
+        end.send(message(r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#));
         end.agree(self.revision);
         self.end = Some(end);
         true
@@ -262,7 +262,7 @@ impl Client {
         );
         self.asked.push(Asked::new(id, wants_progress.then_some(token), mark, kind, params, self.revision));
         if let Some(end) = &mut self.end {
-            end.send(parse(&request));
+            end.send(message(&request));
         }
     }
 
@@ -349,7 +349,7 @@ impl Client {
         let mark = marks(&text).next().map(|mark| format!("@{mark}@")).unwrap_or_default();
         let result = if method == "ping" { json!({}) } else { self.answer_to(method, &mark) };
         if let Some(end) = &mut self.end {
-            end.send(parse(&format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{result}}}"#)));
+            end.send(message(format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{result}}}"#)));
         }
     }
 
@@ -416,8 +416,4 @@ async fn hear(end: &mut Option<ClientEnd>) -> Option<Message> {
         Some(end) => end.receive().await,
         None => std::future::pending().await,
     }
-}
-
-fn parse(text: &str) -> Message {
-    Message::parse(Bytes::copy_from_slice(text.as_bytes()), &Limits::default()).unwrap()
 }

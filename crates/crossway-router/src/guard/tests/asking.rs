@@ -8,7 +8,7 @@ impl Seen {
     /// Sends the client a question.
     fn question(&self, id: u32) {
         let text = format!(r#"{{"jsonrpc":"2.0","id":{id},"method":"elicitation/create","params":{{}}}}"#);
-        self.reply.try_send(Ok(parse(&text))).expect("a reader");
+        self.reply.try_send(Ok(message(&text))).expect("a reader");
     }
 }
 

@@ -89,7 +89,7 @@ async fn a_call_is_cancelled_by_its_own_client_alone() {
     pump(&mut waiting).await;
     let text = r#"{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":2}}"#;
     let stranger = Context::new(Origin::unique(), None);
-    drop(bench.link.call(Call::message(parse(text), stranger)));
+    drop(bench.link.call(Call::message(message(text), stranger)));
     pump(&mut waiting).await;
     bench.see().await;
     assert!(
@@ -156,7 +156,7 @@ async fn a_group_takes_three_quarters_of_the_turns_and_of_the_queue_and_another_
             context.extensions.insert(ScopeKey::new(group));
         }
         let text = format!(r#"{{"jsonrpc":"2.0","id":{id},"method":"tools/call","params":{{"name":"t"}}}}"#);
-        bench.link.call(Call::message(parse(&text), context))
+        bench.link.call(Call::message(message(&text), context))
     };
     let flying: Vec<_> = (1..=3).map(|id| call(&bench, id, Some("a"))).collect();
     let mut waiting: Vec<_> = (4..=6).map(|id| call(&bench, id, Some("a"))).collect();

@@ -9,11 +9,11 @@ mod timing;
 
 use std::time::Duration;
 
-use bytes::Bytes;
-use crossway_proto::{Limits, Message};
+use crossway_proto::Message;
 use crossway_service::{
     Call, CallError, Connection, Context, Link, Origin, Outcome, Reason, Reply, Scope, Upstream,
 };
+use crossway_testkit::message;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
@@ -47,7 +47,7 @@ impl Connection for Played {
         let (message, is_standing) = match call.ask {
             Ask::Message(message) => (message, false),
             // A listen call is represented by a message.
-            _ => (parse(r#"{"jsonrpc":"2.0","method":"listen"}"#), true),
+            _ => (message(r#"{"jsonrpc":"2.0","method":"listen"}"#), true),
         };
         let (reply, items) = mpsc::channel(16);
         let is_request = message.is_request();
@@ -79,7 +79,7 @@ impl Bench {
     }
 
     fn ask(&self, text: &str) -> Reply {
-        self.link.call(Call::message(parse(text), Context::default()))
+        self.link.call(Call::message(message(text), Context::default()))
     }
 
     fn cancel(&self, id: u32) {
@@ -122,12 +122,8 @@ impl Seen {
     /// Sends a message before the answer.
     fn say(&self) {
         let text = r#"{"jsonrpc":"2.0","method":"notifications/message","params":{"level":"info","data":1}}"#;
-        self.reply.try_send(Ok(parse(text))).expect("a reader");
+        self.reply.try_send(Ok(message(text))).expect("a reader");
     }
-}
-
-fn parse(text: &str) -> Message {
-    Message::parse(Bytes::copy_from_slice(text.as_bytes()), &Limits::default()).expect("a message")
 }
 
 /// A failure after which the upstream may have seen the call.

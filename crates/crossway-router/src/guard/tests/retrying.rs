@@ -152,7 +152,7 @@ async fn hints_are_learnt_from_the_lists_that_pass_by() {
     let is_repeatable = |tool: &str| {
         let text =
             format!(r#"{{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{{"name":"{tool}"}}}}"#);
-        hints.is_repeatable(&parse(&text))
+        hints.is_repeatable(&message(&text))
     };
     let tools = |reads: &str| {
         format!(
@@ -166,12 +166,12 @@ async fn hints_are_learnt_from_the_lists_that_pass_by() {
     for (reads, wanted) in [("true", true), ("false", false)] {
         let mut reply = bench.ask(r#"{"jsonrpc":"2.0","id":1,"method":"tools/list"}"#);
         let seen = bench.see().await;
-        seen.reply.try_send(Ok(parse(&tools(reads)))).unwrap();
+        seen.reply.try_send(Ok(message(tools(reads)))).unwrap();
         answered(&mut reply).await;
         assert_eq!(is_repeatable("reads"), wanted, "the newest hint counts");
         assert!(is_repeatable("sets"));
         assert!(!is_repeatable("adds") && !is_repeatable("plain") && !is_repeatable("unknown"));
     }
-    assert!(hints.is_repeatable(&parse(r#"{"jsonrpc":"2.0","id":1,"method":"resources/list"}"#)));
-    assert!(!hints.is_repeatable(&parse(r#"{"jsonrpc":"2.0","id":1,"method":"logging/setLevel"}"#)));
+    assert!(hints.is_repeatable(&message(r#"{"jsonrpc":"2.0","id":1,"method":"resources/list"}"#)));
+    assert!(!hints.is_repeatable(&message(r#"{"jsonrpc":"2.0","id":1,"method":"logging/setLevel"}"#)));
 }

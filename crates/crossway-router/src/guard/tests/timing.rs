@@ -67,7 +67,7 @@ async fn a_client_s_deadline_ends_its_wait() {
     let mut context = Context::default();
     context.deadline = Some((Instant::now() + Duration::from_secs(2)).into_std());
     let text = r#"{"jsonrpc":"2.0","id":2,"method":"tools/list"}"#;
-    let mut waiting = bench.link.call(Call::message(parse(text), context));
+    let mut waiting = bench.link.call(Call::message(message(text), context));
     let started = Instant::now();
     assert_eq!(failure(&mut waiting).await.outcome(), Outcome::NotSent);
     assert_eq!(started.elapsed().as_secs(), 2);

@@ -102,9 +102,7 @@ async fn what_the_server_no_longer_wants_to_know_nobody_is_asked() {
     server.answer(&id, r#"{"tools":[]}"#);
     listed.next().await;
     server.send(r#"{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":"r"}}"#);
-    for _ in 0..8 {
-        tokio::task::yield_now().await;
-    }
+    settle().await;
     let _call = rig.call(tool("2", ROOTS));
     server.expect("tools/call").await;
 }
@@ -116,9 +114,7 @@ async fn a_question_of_a_list_that_was_cancelled_is_asked_nobody() {
     let server = rig.server_with(ROOTS).await;
     server.expect("tools/list").await;
     server.send(QUESTION);
-    for _ in 0..8 {
-        tokio::task::yield_now().await;
-    }
+    settle().await;
     drop(listed);
     let mut refused = 0;
     for _ in 0..3 {

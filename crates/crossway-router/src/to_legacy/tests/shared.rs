@@ -59,9 +59,7 @@ async fn what_is_logged_for_a_cancelled_call_reaches_nobody_else() {
         }
         server.answer(&id, "{}");
     };
-    for _ in 0..8 {
-        tokio::task::yield_now().await;
-    }
+    settle().await;
     log(&server, 2);
     server.answer(&id, "{}");
     let heard = text(&second.next().await);
@@ -89,9 +87,7 @@ async fn a_question_of_a_cancelled_call_is_asked_nobody_else() {
     assert_eq!((refused.kind(), refused.id()), (Kind::Error, Some(RequestId::from("q"))));
     server.answer(&ping, "{}");
     // It is free again.
-    for _ in 0..8 {
-        tokio::task::yield_now().await;
-    }
+    settle().await;
     assert_eq!(rig.back.sessions(), 2);
     let _third = rig.call(tool("3", ELICITS));
     let _fourth = rig.call(tool("4", ELICITS));
@@ -256,9 +252,7 @@ async fn a_server_that_was_busy_when_a_call_was_cancelled_has_its_logs_heard_aga
             server.answer(&message.id().unwrap(), "{}");
         }
     }
-    for _ in 0..8 {
-        tokio::task::yield_now().await;
-    }
+    settle().await;
     server.send(r#"{"jsonrpc":"2.0","method":"notifications/message","params":{"level":"error","data":7}}"#);
     server.answer(&id, "{}");
     let heard = text(&second.next().await);

@@ -2,8 +2,6 @@
 
 use std::collections::VecDeque;
 
-use crossway_testkit::settle;
-
 use super::*;
 
 /// As many calls as there may be at once, each in a session of its own, in the order of their ids from 1.
