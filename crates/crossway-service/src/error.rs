@@ -19,6 +19,7 @@ pub struct CallError {
     reason: Reason,
     outcome: Outcome,
     retry_after: Option<Duration>,
+    status: Option<u16>,
 }
 
 /// Which side has to act to fix the error.
@@ -103,7 +104,7 @@ impl CallError {
     /// A failure with a reason and an outcome.
     #[must_use]
     pub fn new(reason: Reason, outcome: Outcome) -> Self {
-        Self { reason, outcome, retry_after: None }
+        Self { reason, outcome, retry_after: None, status: None }
     }
 
     /// A failure of a call that the upstream has not seen.
@@ -128,6 +129,13 @@ impl CallError {
     #[must_use]
     pub fn with_retry_after(mut self, after: Duration) -> Self {
         self.retry_after = Some(after);
+        self
+    }
+
+    /// Says with which HTTP status the upstream refused the call, for a reason that does not say it.
+    #[must_use]
+    pub fn with_status(mut self, status: u16) -> Self {
+        self.status = Some(status);
         self
     }
 
@@ -181,6 +189,15 @@ impl CallError {
             }
             Reason::OverLimit(_) | Reason::Closing => Fault::Ours,
             _ => Fault::Upstream,
+        }
+    }
+
+    /// The HTTP status with which the upstream refused the call, where that is known.
+    #[must_use]
+    pub fn status(&self) -> Option<u16> {
+        match self.reason {
+            Reason::Refused { status, .. } => Some(status),
+            _ => self.status,
         }
     }
 

@@ -260,6 +260,9 @@ impl ToLegacyConnection {
     }
 }
 
+/// The status by which the specification has a server say that it does not know a session.
+const NOT_FOUND: u16 = 404;
+
 /// A failure as the pool's clients may see it: their own sessions have not ended, only the pool's has.
 fn of_the_pool(error: CallError) -> CallError {
     if *error.reason() != Reason::SessionEnded {
@@ -268,7 +271,8 @@ fn of_the_pool(error: CallError) -> CallError {
     match error.outcome() {
         // A server refuses a session in this way, but a refusal in a new session is meant for the call.
         Outcome::Answered => {
-            CallError::answered(Reason::Refused { status: 404, retry_after: None, said: None })
+            let status = error.status().unwrap_or(NOT_FOUND);
+            CallError::answered(Reason::Refused { status, retry_after: None, said: None })
         }
         outcome => {
             CallError::new(Reason::Ended("it has ended the session that calls shared".into()), outcome)

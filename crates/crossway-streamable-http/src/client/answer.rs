@@ -127,11 +127,11 @@ pub(super) async fn refusal(
                     && error.id().as_ref() == id
                     && code_of(error) == Some(ErrorCode::METHOD_NOT_FOUND)
             }),
-            status => error.as_ref().is_some_and(|error| says_session_is_unknown(status, error)),
+            status => error.as_ref().is_some_and(|error| says_session_is_unknown(badge, status, error)),
         };
     if is_lost {
         session.lost(badge);
-        return Err(CallError::answered(Reason::SessionEnded));
+        return Err(CallError::answered(Reason::SessionEnded).with_status(status.as_u16()));
     }
     // Its id does not matter: Python's servers write "server-error" there, and this exchange had only one
     // request.
@@ -145,28 +145,54 @@ pub(super) async fn refusal(
     Err(CallError::new(Reason::Refused { status: status.as_u16(), retry_after, said }, outcome_of(status)))
 }
 
+/// What servers say of a session that they do not know, as [`says_session_is_unknown`] reads it.
+const SAID_OF_UNKNOWN_SESSIONS: [&str; 10] = [
+    "not initialized",
+    // Also of an invalid one, and of "no valid session".
+    "valid session",
+    "unknown session",
+    "missing session",
+    "expired session",
+    "session not found",
+    "session expired",
+    "session has expired",
+    "session terminated",
+    "session has been terminated",
+];
+
 /// Whether a server says with a status other than 404 that it does not know the session. Many do: those that
 /// follow the example of the TypeScript SDK answer 400 with "Bad Request: No valid session ID provided" after
 /// each restart.
 ///
 /// Such an error names no request, because the server has processed none: it is safe to repeat the request in
-/// a new session.
-pub(super) fn says_session_is_unknown(status: StatusCode, error: &Message) -> bool {
+/// a new session. A server that says that there is no such method, or that the arguments are wrong, has looked at
+/// the request: it speaks of that, such as of an argument `session`.
+pub(super) fn says_session_is_unknown(badge: &Badge, status: StatusCode, error: &Message) -> bool {
     #[derive(serde::Deserialize)]
     struct Text<'a> {
         #[serde(borrow)]
         message: Cow<'a, str>,
     }
-    if !matches!(status, StatusCode::BAD_REQUEST | StatusCode::GONE) || error.id().is_some() {
+    if !matches!(status, StatusCode::BAD_REQUEST | StatusCode::GONE)
+        || error.id().is_some()
+        || matches!(code_of(error), Some(ErrorCode::METHOD_NOT_FOUND | ErrorCode::INVALID_PARAMS))
+    {
         return false;
     }
     let Some(Ok(Text { message })) = error.error().map(serde_json::from_slice::<Text<'_>>) else {
         return false;
     };
-    let words = message.to_ascii_lowercase();
-    let has_any = |of: &[&str]| of.iter().any(|word| words.contains(word));
-    words.contains("not initialized")
-        || words.contains("session") && has_any(&["valid", "not found", "unknown", "expired", "terminated"])
+    let bare =
+        |word: &str| word.trim_matches(|char: char| !char.is_ascii_alphanumeric()).to_ascii_lowercase();
+    let session_id = badge.session.as_ref().and_then(|id| id.to_str().ok()).map(bare);
+    // "the Mcp-Session-Id abc" is the session, too.
+    let words = message.split_whitespace().map(bare).filter_map(|word| match word.as_str() {
+        "mcp-session-id" | "session-id" | "session_id" | "sessionid" => Some("session".to_owned()),
+        "" | "id" | "header" => None,
+        _ => Some(word).filter(|word| session_id.as_ref() != Some(word)),
+    });
+    let words = words.collect::<Vec<_>>().join(" ");
+    SAID_OF_UNKNOWN_SESSIONS.iter().any(|said| words.contains(said))
 }
 
 /// The outcome that a status shows. Proxies report with these statuses that they do not know what became of

@@ -222,7 +222,7 @@ pub(super) async fn open(session: Arc<Session>, mut decoder: Box<SseDecoder>, wa
         // was open before, or if the server says so with an error of its own.
         let is_lost = match status {
             StatusCode::NOT_FOUND => was_open || error.is_some(),
-            status => error.is_some_and(|error| answer::says_session_is_unknown(status, &error)),
+            status => error.is_some_and(|error| answer::says_session_is_unknown(&badge, status, &error)),
         };
         if is_lost {
             session.lost(&badge);

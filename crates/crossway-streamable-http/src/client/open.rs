@@ -179,7 +179,7 @@ pub(super) async fn resume(
         }
         let error = answer::error_in(&session, &response.head.headers, response.body).await;
         let is_lost = status == StatusCode::NOT_FOUND
-            || error.is_some_and(|error| answer::says_session_is_unknown(status, &error));
+            || error.is_some_and(|error| answer::says_session_is_unknown(&badge, status, &error));
         if is_lost && badge.session.is_some() {
             session.lost(&badge);
             return Err(CallError::unknown(Reason::SessionEnded));

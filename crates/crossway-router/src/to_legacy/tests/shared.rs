@@ -152,7 +152,7 @@ impl Upstream for Parting {
 
 impl crossway_service::Connection for Parting {
     fn call(&self, call: Call) -> Reply {
-        Forgotten { is_forgotten: false }.call(call)
+        Forgotten { is_forgotten: false, status: None }.call(call)
     }
 
     fn close(&self) -> crossway_service::Closing {
@@ -179,18 +179,28 @@ async fn all_sessions_are_closed_at_once() {
 }
 
 /// A server whose sessions end after their handshake, as those of one that was started anew have; all but the last.
-struct Forgetful(std::sync::atomic::AtomicUsize);
+struct Forgetful {
+    sessions: std::sync::atomic::AtomicUsize,
+    status: Option<u16>,
+}
+
+impl Forgetful {
+    fn of(sessions: usize, status: Option<u16>) -> Self {
+        Self { sessions: sessions.into(), status }
+    }
+}
 
 impl Upstream for Forgetful {
     fn connect(&self, _: Scope) -> Link {
-        let left = self.0.load(std::sync::atomic::Ordering::Relaxed);
-        self.0.store(left.saturating_sub(1), std::sync::atomic::Ordering::Relaxed);
-        Link::new(Forgotten { is_forgotten: left > 0 })
+        let left = self.sessions.load(std::sync::atomic::Ordering::Relaxed);
+        self.sessions.store(left.saturating_sub(1), std::sync::atomic::Ordering::Relaxed);
+        Link::new(Forgotten { is_forgotten: left > 0, status: self.status })
     }
 }
 
 struct Forgotten {
     is_forgotten: bool,
+    status: Option<u16>,
 }
 
 impl crossway_service::Connection for Forgotten {
@@ -201,7 +211,11 @@ impl crossway_service::Connection for Forgotten {
             return Reply::once(Message::result_of(&id, OPENED.as_bytes()).unwrap());
         }
         if self.is_forgotten {
-            return Reply::failed(CallError::answered(crossway_service::Reason::SessionEnded));
+            let error = CallError::answered(Reason::SessionEnded);
+            return Reply::failed(match self.status {
+                Some(status) => error.with_status(status),
+                None => error,
+            });
         }
         Reply::once(Message::result_of(&id, br#"{"content":[]}"#).unwrap())
     }
@@ -213,7 +227,7 @@ impl crossway_service::Connection for Forgotten {
 
 #[tokio::test]
 async fn a_call_whose_session_the_server_does_not_know_is_sent_on_a_new_one() {
-    let back = ToLegacy::new("b", Forgetful(1.into()), ToLegacyOptions::shared_by(SharedBy::Everyone));
+    let back = ToLegacy::new("b", Forgetful::of(1, None), ToLegacyOptions::shared_by(SharedBy::Everyone));
     let link = back.connect(Scope::Shared);
     let mut call = Asked::of(link.call(Call::message(tool("1", "{}"), Context::default())));
     assert!(text(&call.next().await).contains(r#""result""#));
@@ -221,14 +235,16 @@ async fn a_call_whose_session_the_server_does_not_know_is_sent_on_a_new_one() {
 
 #[tokio::test]
 async fn that_the_session_with_the_server_has_ended_does_not_end_the_client_s() {
-    let back =
-        ToLegacy::new("b", Forgetful(usize::MAX.into()), ToLegacyOptions::shared_by(SharedBy::Everyone));
-    let link = back.connect(Scope::Shared);
-    let mut call = Asked::of(link.call(Call::message(tool("1", "{}"), Context::default())));
-    let error = call.messages.recv().await.unwrap().unwrap_err();
-    // The server has refused it twice, once in a session that was new: it may not be about the session.
-    let refused = Reason::Refused { status: 404, retry_after: None, said: None };
-    assert_eq!(error, CallError::answered(refused));
+    for (said, status) in [(Some(400), 400), (Some(404), 404), (None, 404)] {
+        let server = Forgetful::of(usize::MAX, said);
+        let back = ToLegacy::new("b", server, ToLegacyOptions::shared_by(SharedBy::Everyone));
+        let link = back.connect(Scope::Shared);
+        let mut call = Asked::of(link.call(Call::message(tool("1", "{}"), Context::default())));
+        let error = call.messages.recv().await.unwrap().unwrap_err();
+        // The server has refused it twice, once in a session that was new: it may not be about the session.
+        let refused = Reason::Refused { status, retry_after: None, said: None };
+        assert_eq!(error, CallError::answered(refused));
+    }
 }
 
 #[tokio::test(start_paused = true)]

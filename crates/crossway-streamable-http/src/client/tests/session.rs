@@ -154,14 +154,23 @@ async fn a_lost_session_is_told_as_such_and_never_as_a_success() {
 
 #[tokio::test]
 async fn a_lost_session_is_known_by_what_servers_say_beside_400() {
-    let error = |id: &str, message: &str| {
-        format!(r#"{{"jsonrpc":"2.0","id":{id},"error":{{"code":-32000,"message":"{message}"}}}}"#)
+    let error_of = |id: &str, code: i32, message: &str| {
+        format!(r#"{{"jsonrpc":"2.0","id":{id},"error":{{"code":{code},"message":"{message}"}}}}"#)
     };
+    let error = |id, message| error_of(id, -32000, message);
     for (status, body, is_lost) in [
         ("400 Bad Request", error("null", "Bad Request: No valid session ID provided"), true),
         ("400 Bad Request", error("null", "Bad Request: Server not initialized"), true),
         ("400 Bad Request", error("null", "Invalid or expired session"), true),
+        ("400 Bad Request", error("null", "Bad Request: Unknown Mcp-Session-Id header"), true),
+        ("400 Bad Request", error("null", "Invalid or missing sessionId"), true),
+        ("400 Bad Request", error("null", "Session s1 not found"), true),
         ("410 Gone", error("null", "Session terminated"), true),
+        // These are about an argument of the call.
+        ("400 Bad Request", error("null", "Invalid arguments for tool book: session is required"), false),
+        ("400 Bad Request", error("null", "the session field is unknown"), false),
+        ("400 Bad Request", error_of("null", -32602, "Invalid session ID"), false),
+        ("400 Bad Request", error_of("null", -32601, "not found: session/expired session"), false),
         // It names the request: it is what the call came to.
         ("400 Bad Request", error("1", "No valid session ID provided"), false),
         ("400 Bad Request", error("null", "Bad Request: Unsupported protocol version"), false),
@@ -175,7 +184,9 @@ async fn a_lost_session_is_known_by_what_servers_say_beside_400() {
         let ended = answer.as_ref().is_err_and(|error| *error.reason() == Reason::SessionEnded);
         assert_eq!(ended, is_lost, "{status} {body}: {answer:?}");
         if is_lost {
-            assert_eq!(answer.unwrap_err().outcome(), Outcome::Answered);
+            let error = answer.unwrap_err();
+            assert_eq!(error.outcome(), Outcome::Answered);
+            assert_eq!(error.status().map(|said| said.to_string()).as_deref(), status.get(..3));
             let error = ask(&link, tool_call(2)).await.unwrap_err();
             assert_eq!((error.reason(), error.outcome()), (&Reason::SessionEnded, Outcome::NotSent));
         }
