@@ -68,6 +68,29 @@ async fn an_answer_that_came_while_nobody_read_is_kept() {
 }
 
 #[tokio::test]
+async fn a_session_whose_call_goes_on_without_its_client_makes_no_room_for_another() {
+    let limits = Limits::default().with(|limits| (limits.sessions, limits.evicts_sessions) = (1, true));
+    let (service, mut connections) = scripted(Config::new().limits(limits));
+    let (client, server) = Client::open(&service, &mut connections, "2025-11-25").await;
+    let (events, id) = streaming(&client, &server, "1").await;
+    drop(events);
+    settle().await;
+    let (other, request) = (Client::new(&service), initialize("2025-11-25"));
+    tokio::select! {
+        refused = other.post(&request) => assert_eq!(refused.status, StatusCode::SERVICE_UNAVAILABLE),
+        _ = connections.recv() => panic!("it was ended with a call in flight"),
+    }
+    server.answer(&id, "{}");
+    settle().await;
+    let mut events = client.with("last-event-id", "c1-1").get().await.events();
+    assert_eq!(events.data().await, r#"{"jsonrpc":"2.0","id":1,"result":{}}"#);
+    drop(events);
+    settle().await;
+    Client::open(&service, &mut connections, "2025-11-25").await;
+    assert!(server.receive().await.is_none(), "nothing is left to wait for");
+}
+
+#[tokio::test]
 async fn only_the_stream_that_broke_is_replayed() {
     let (service, mut connections) = scripted(Config::new());
     let (client, server) = Client::open(&service, &mut connections, "2025-11-25").await;

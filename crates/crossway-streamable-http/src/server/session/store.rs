@@ -135,7 +135,7 @@ impl Sessions {
             .is_ok()
     }
 
-    /// Ends the session that was unused for the longest time. False if all are used, or if as many as there may be are still being
+    /// Ends the session that was unused for the longest time. False if all are needed, or if as many as there may be are still being
     /// closed: their processes may take seconds to end.
     fn end_longest_unused(&self) -> bool {
         if self.common.closing.load(Ordering::Acquire) >= self.common.limits.sessions {
@@ -144,14 +144,14 @@ impl Sessions {
         let now = self.common.now();
         let longest = self.shards.iter().filter_map(|shard| {
             let shard = lock(shard);
-            let unused = shard.values().filter(|session| !is_used(session));
+            let unused = shard.values().filter(|session| !is_needed(session));
             unused.map(|session| (session.unused_ticks(now), session.id)).max_by_key(|(ticks, _)| *ticks)
         });
         let Some((_, id)) = longest.max_by_key(|(ticks, _)| *ticks) else { return false };
         let ended = {
             let mut shard = self.shard(id);
             // It may be used by now.
-            if shard.get(&id).is_none_or(is_used) { None } else { shard.remove(&id) }
+            if shard.get(&id).is_none_or(is_needed) { None } else { shard.remove(&id) }
         };
         let Some(session) = ended else { return false };
         debug!("a session that was not used is ended to make room for another");
@@ -278,6 +278,11 @@ impl Sessions {
 /// Whether a call or a stream of a session in the table is being served: whoever serves it holds the session, too.
 fn is_used(session: &Arc<Session>) -> bool {
     Arc::strong_count(session) > 1
+}
+
+/// Whether a session has a call in flight, or a stream that is read: also a call whose client has lost its connection, and may take it up.
+fn is_needed(session: &Arc<Session>) -> bool {
+    is_used(session) || session.detached.load(Ordering::Relaxed) > 0
 }
 
 fn ticks(time: std::time::Duration) -> u32 {
