@@ -42,7 +42,8 @@ pub(super) struct Shared {
     pub(super) http: HttpClient,
     /// The headers that all POSTs share.
     pub(super) headers: HeaderMap,
-    /// Whether something that is sent with each request may be a secret: a header of the options, a query, or a path other than the usual one.
+    /// Whether something that is sent with each request may be a secret: a header of the options, a proxy's password,
+    /// a query, or a path other than the usual one.
     pub(super) sends_secrets: bool,
     pub(super) era: Option<Era>,
     pub(super) limits: Limits,
@@ -71,6 +72,7 @@ impl StreamableHttpUpstream {
         Self(Arc::new(Shared {
             headers: headers::base(http.endpoint(), options),
             sends_secrets: !options.headers.is_empty()
+                || http.sends_proxy_authorization()
                 || http
                     .endpoint()
                     .absolute

@@ -81,6 +81,11 @@ impl HttpClient {
         &self.endpoint
     }
 
+    /// Whether each request carries the user and the password of a proxy.
+    pub(super) fn sends_proxy_authorization(&self) -> bool {
+        self.forward.as_ref().is_some_and(|by| by.authorization().is_some())
+    }
+
     /// Sends a request, follows redirects within the endpoint's origin, and waits for the response's head.
     ///
     /// # Errors

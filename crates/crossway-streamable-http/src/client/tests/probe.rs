@@ -1,5 +1,6 @@
 //! Detecting what a server speaks.
 
+use crossway_dial::Proxies;
 use crossway_service::Reason;
 
 use super::peer::{Peer, ask, initialized, message, tool_call};
@@ -248,6 +249,20 @@ async fn no_refusal_is_quoted_that_may_have_a_secret_in_it() {
         let ProbeError::Failed(error) = refused(options, path, "", "you sent s3cr3t").await else { panic!() };
         assert!(error.to_string().ends_with("HTTP status 403"), "{error}");
     }
+    // A proxy is sent its password with each request for plain http, and may show what it was sent.
+    let mut proxy = Peer::new().await;
+    let at = proxy.url.trim_end_matches("/mcp").replace("http://", "http://user:s3cr3t@");
+    let options = Options::default().proxies(Proxies::all(&at).unwrap());
+    let upstream = StreamableHttpUpstream::new("http://upstream.test/mcp", options).unwrap();
+    let (verdict, ()) = tokio::join!(upstream.probe(), async {
+        for _ in 0..2 {
+            let exchange = proxy.next().await;
+            let sent = exchange.header("proxy-authorization").unwrap().to_owned();
+            exchange.respond("403 Forbidden", "", &format!("you sent {sent}")).await;
+        }
+    });
+    let ProbeError::Failed(error) = verdict.unwrap_err() else { panic!() };
+    assert!(error.to_string().ends_with("HTTP status 403"), "{error}");
     // A call has the words of its client.
     let mut peer = Peer::new().await;
     let link = peer.link();
