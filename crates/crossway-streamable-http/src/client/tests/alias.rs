@@ -4,18 +4,10 @@ use crossway_proto::RequestId;
 use crossway_service::{Link, Outcome, Reason, Scope, Upstream};
 
 use super::super::Options;
-use super::peer::{Exchange, Peer, ask, call, message, modern, next, result};
+use super::peer::{Peer, ask, call, message, modern, next, result};
 
 fn shared(peer: &Peer) -> Link {
     peer.upstream.connect(Scope::Shared)
-}
-
-fn id_of(exchange: &Exchange) -> RequestId {
-    message(&exchange.body).id().unwrap()
-}
-
-fn result_for(exchange: &Exchange) -> String {
-    result(1).replace(r#""id":1"#, &format!(r#""id":{}"#, id_of(exchange)))
 }
 
 #[tokio::test]
@@ -24,7 +16,7 @@ async fn a_second_answer_is_never_given_to_another_client_that_uses_the_same_id(
     let links = [shared(&peer), shared(&peer)];
     let (answer, first) = tokio::join!(ask(&links[0], modern(1, "tools/list", "")), async {
         let mut exchange = peer.next().await;
-        let answer = result_for(&exchange);
+        let answer = exchange.under_its_id(&result(0));
         let head =
             format!("HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {}", answer.len());
         exchange.send(format!("{head}\r\n\r\n{answer}")).await;
@@ -67,14 +59,15 @@ async fn ids_and_progress_tokens_come_back_as_the_client_wrote_them() {
     };
     tokio::join!(client, async {
         let mut exchange = peer.expect("POST", "tools/call").await;
-        let id = id_of(&exchange);
+        let id = exchange.id();
         assert_ne!(id, RequestId::from("ab"));
         assert_eq!(message(&exchange.body).progress_token(), Some(id.clone()));
         exchange.open_stream().await;
         // That of another call.
         exchange.event(&progress("1.50")).await;
         exchange.event(&progress(&id.to_string())).await;
-        exchange.event(&result_for(&exchange)).await;
+        let answer = exchange.under_its_id(&result(0));
+        exchange.event(&answer).await;
         exchange.end_stream().await;
     });
     assert_eq!(peer.upstream.strays(), 1);
@@ -101,7 +94,7 @@ async fn notifications_of_a_subscription_name_it_as_the_client_does_and_those_of
     };
     tokio::join!(client, async {
         let mut exchange = peer.expect("POST", "subscriptions/listen").await;
-        let id = id_of(&exchange).to_string();
+        let id = exchange.id().to_string();
         exchange.open_stream().await;
         exchange.event(&changed("7777")).await;
         exchange.event(&changed(&id)).await;

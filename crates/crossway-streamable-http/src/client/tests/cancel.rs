@@ -78,8 +78,8 @@ async fn a_dropped_initialize_is_not_cancelled_by_a_message() {
 #[tokio::test]
 async fn dropping_a_modern_reply_closes_its_stream_and_sends_nothing() {
     let mut peer = Peer::new().await;
-    let link = peer.upstream.connect(Scope::Session);
-    let mut reply = call(&link, &modern(1, "tools/list", ""));
+    let link = peer.upstream.connect(Scope::Shared);
+    let mut reply = call(&link, &modern(71, "tools/list", ""));
     let mut held = tokio::select! {
         item = next(&mut reply) => panic!("{item:?}"),
         held = peer.expect("POST", "tools/list") => held,
@@ -93,14 +93,15 @@ async fn dropping_a_modern_reply_closes_its_stream_and_sends_nothing() {
 #[tokio::test]
 async fn a_modern_cancellation_closes_the_stream_of_its_call_alone() {
     let mut peer = Peer::new().await;
-    let link = peer.upstream.connect(Scope::Session);
+    let link = peer.upstream.connect(Scope::Shared);
     let (ours, theirs) = (Origin::unique(), Origin::unique());
-    let mut cancelled = call_as(&link, &modern(1, "tools/list", ""), ours);
-    let mut other = call_as(&link, &modern(1, "tools/list", ""), theirs);
+    let mut cancelled = call_as(&link, &modern(71, "tools/list", ""), ours);
+    let mut other = call_as(&link, &modern(71, "tools/list", ""), theirs);
     let script = async {
         // Both have the same id; the origin tells them apart.
         let (first, second) = (peer.next().await, peer.next().await);
-        assert_eq!(next(&mut call_as(&link, CANCEL, ours)).await, None);
+        let cancel = CANCEL.replace("1.0", "71.0");
+        assert_eq!(next(&mut call_as(&link, &cancel, ours)).await, None);
         (first, second)
     };
     let (end, (first, second)) = tokio::select! {
@@ -109,16 +110,16 @@ async fn a_modern_cancellation_closes_the_stream_of_its_call_alone() {
     };
     assert_eq!(end, None);
     // One of the two is closed, and the other is answered.
-    let answer = |exchange: super::peer::Exchange| async move { exchange.answer(&result(1)).await };
+    let answer = |exchange: super::peer::Exchange| async move { exchange.succeed().await };
     let (answered, (), ()) = tokio::join!(next(&mut other), answer(first), answer(second));
-    assert_eq!(answered, Some(Ok(result(1))));
+    assert_eq!(answered, Some(Ok(result(71))));
     assert!(peer.is_silent());
 }
 
 #[tokio::test]
 async fn cancelling_what_is_over_reaches_a_legacy_server_and_no_modern_one() {
     let mut peer = Peer::new().await;
-    let shared = peer.upstream.connect(Scope::Session);
+    let shared = peer.upstream.connect(Scope::Shared);
     assert_eq!(next(&mut call(&shared, CANCEL)).await, None);
     assert!(peer.is_silent());
     let link = peer.session(LEGACY).await;

@@ -61,7 +61,7 @@ impl Server {
     }
 
     fn link(&self) -> Link {
-        self.upstream.connect(Scope::Session)
+        self.upstream.connect(Scope::Shared)
     }
 
     fn connections(&self) -> usize {
@@ -90,13 +90,13 @@ async fn standing_streams_leave_room_for_calls() {
     let server = Server::new(2, Limits::default()).await;
     let link = server.link();
     let mut standing = Vec::new();
-    for id in 1..=2 {
+    for id in 71..=72 {
         let mut reply = call(&link, &modern(id, "subscriptions/listen", ""));
         assert_eq!(next(&mut reply).await, Some(Ok(NOTIFICATION.to_owned())));
         standing.push(reply);
     }
     assert_eq!(server.connections(), 1);
-    for id in 3..6 {
+    for id in 73..76 {
         assert_eq!(ask(&link, modern(id, "tools/list", "")).await, Ok(result(id)));
     }
     assert_eq!(server.connections(), 2);
@@ -107,7 +107,7 @@ async fn standing_streams_leave_room_for_calls() {
 async fn standing_streams_that_come_at_once_have_connections_enough() {
     let server = Server::new(2, Limits::default()).await;
     let link = server.link();
-    let standing = futures_util::future::join_all((1..=9).map(|id| {
+    let standing = futures_util::future::join_all((71..=79).map(|id| {
         let mut reply = call(&link, &modern(id, "subscriptions/listen", ""));
         async move {
             assert_eq!(next(&mut reply).await, Some(Ok(NOTIFICATION.to_owned())));
@@ -118,7 +118,7 @@ async fn standing_streams_that_come_at_once_have_connections_enough() {
     assert_eq!(server.connections(), 5);
     // What is let go makes room.
     drop(standing);
-    assert_eq!(ask(&link, modern(10, "tools/list", "")).await, Ok(result(10)));
+    assert_eq!(ask(&link, modern(80, "tools/list", "")).await, Ok(result(80)));
     assert_eq!(server.connections(), 5);
 }
 
@@ -128,7 +128,7 @@ async fn a_connection_has_no_more_exchanges_than_the_bound_though_its_server_all
     let link = server.link();
     let bound = crate::client::limits::HTTP2_EXCHANGES as u64;
     let mut standing = Vec::new();
-    for id in 1..=bound {
+    for id in 2001..=2000 + bound {
         let mut reply = call(&link, &modern(id, "subscriptions/listen", ""));
         assert_eq!(next(&mut reply).await, Some(Ok(NOTIFICATION.to_owned())));
         standing.push(reply);
@@ -143,9 +143,9 @@ async fn connections_without_exchanges_end() {
     let limits = Limits { pool_idle: Duration::from_millis(1), ..Limits::default() };
     let mut server = Server::new(1, limits).await;
     let link = server.link();
-    let mut standing = call(&link, &modern(1, "subscriptions/listen", ""));
+    let mut standing = call(&link, &modern(71, "subscriptions/listen", ""));
     assert_eq!(next(&mut standing).await, Some(Ok(NOTIFICATION.to_owned())));
-    assert_eq!(ask(&link, modern(2, "tools/list", "")).await, Ok(result(2)));
+    assert_eq!(ask(&link, modern(72, "tools/list", "")).await, Ok(result(72)));
     // The one that carries a stream stays.
     assert_eq!(server.ended.recv().await, Some(2));
     assert!(server.ended.try_recv().is_err());
@@ -208,13 +208,13 @@ async fn scripted(script: impl Fn(u32) -> Vec<u8> + Send + 'static) -> (Link, Ar
         }
     });
     let upstream = StreamableHttpUpstream::new(&url, Options::default().tls(client)).unwrap();
-    (upstream.connect(Scope::Session), requests)
+    (upstream.connect(Scope::Shared), requests)
 }
 
 #[tokio::test]
 async fn what_a_server_goes_away_from_is_sent_again() {
     let (link, requests) = scripted(|_| go_away(0, h2::Reason::NO_ERROR)).await;
-    assert_eq!(ask(&link, modern(1, "tools/list", "")).await, Ok(result(1)));
+    assert_eq!(ask(&link, modern(71, "tools/list", "")).await, Ok(result(71)));
     assert_eq!(requests.load(Ordering::SeqCst), 1);
 }
 
@@ -222,14 +222,14 @@ async fn what_a_server_goes_away_from_is_sent_again() {
 async fn what_a_server_refuses_before_it_looks_at_it_is_sent_again() {
     let refused = |stream| [reset(stream, h2::Reason::REFUSED_STREAM), go_away(stream, h2::Reason::NO_ERROR)];
     let (link, requests) = scripted(move |stream| refused(stream).concat()).await;
-    assert_eq!(ask(&link, modern(1, "tools/list", "")).await, Ok(result(1)));
+    assert_eq!(ask(&link, modern(71, "tools/list", "")).await, Ok(result(71)));
     assert_eq!(requests.load(Ordering::SeqCst), 1);
 }
 
 #[tokio::test]
 async fn what_is_refused_each_time_was_not_sent() {
     let (link, requests) = scripted(|stream| reset(stream, h2::Reason::REFUSED_STREAM)).await;
-    let error = ask(&link, modern(1, "tools/list", "")).await.unwrap_err();
+    let error = ask(&link, modern(71, "tools/list", "")).await.unwrap_err();
     assert_eq!(error.outcome(), Outcome::NotSent);
     assert!(error.to_string().contains("refuses requests"), "{error}");
     assert_eq!(requests.load(Ordering::SeqCst), crate::client::limits::STALE_CONNECTIONS);
@@ -239,7 +239,7 @@ async fn what_is_refused_each_time_was_not_sent() {
 async fn what_a_server_breaks_off_may_have_had_its_effect() {
     for said in [reset(1, h2::Reason::INTERNAL_ERROR), go_away(0, h2::Reason::INTERNAL_ERROR)] {
         let (link, requests) = scripted(move |_| said.clone()).await;
-        let error = ask(&link, modern(1, "tools/list", "")).await.unwrap_err();
+        let error = ask(&link, modern(71, "tools/list", "")).await.unwrap_err();
         assert_eq!(error.outcome(), Outcome::Unknown);
         assert_eq!(requests.load(Ordering::SeqCst), 1);
     }

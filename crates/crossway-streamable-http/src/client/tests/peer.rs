@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use crossway_proto::Revision;
+use crossway_proto::{RequestId, Revision};
 use crossway_service::{Call, CallError, Context, Link, Origin, Reply, Scope, Upstream};
 pub(super) use crossway_testkit::message;
 use http::HeaderMap;
@@ -156,6 +156,18 @@ impl Exchange {
         message(&self.body).method().map(|method| method.into_owned()).unwrap_or_default()
     }
 
+    /// The id of the request.
+    pub(super) fn id(&self) -> RequestId {
+        message(&self.body).id().unwrap()
+    }
+
+    /// A response under the id of the request, as a server writes it.
+    pub(super) fn under_its_id(&self, response: &str) -> String {
+        let mut response = message(response);
+        response.set_id(&self.id());
+        String::from_utf8(response.to_bytes().to_vec()).unwrap()
+    }
+
     pub(super) fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name).map(|value| value.to_str().unwrap())
     }
@@ -185,6 +197,12 @@ impl Exchange {
 
     pub(super) async fn answer(self, body: &str) {
         self.answer_with("", body).await;
+    }
+
+    /// Answers with [`result`], under the id of the request.
+    pub(super) async fn succeed(self) {
+        let answer = self.under_its_id(&result(0));
+        self.answer(&answer).await;
     }
 
     pub(super) async fn answer_with(self, headers: &str, body: &str) {

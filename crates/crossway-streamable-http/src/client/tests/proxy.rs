@@ -36,10 +36,10 @@ async fn an_https_server_is_asked_through_a_tunnel_whose_other_end_proves_who_it
     let options = through(&proxy).tls(client);
     assert!(!format!("{options:?}").contains("s3cr3t"), "{options:?}");
     let upstream = StreamableHttpUpstream::new("https://localhost/mcp", options.clone()).unwrap();
-    let link = upstream.connect(Scope::Session);
+    let link = upstream.connect(Scope::Shared);
     let acceptor = TlsAcceptor::from(server);
     for nth in 1..3 {
-        let (answer, ()) = tokio::join!(ask(&link, modern(1, "tools/list", "")), async {
+        let (answer, ()) = tokio::join!(ask(&link, modern(71, "tools/list", "")), async {
             if nth == 1 {
                 let (stream, _) = listener.accept().await.unwrap();
                 let stream = acceptor.accept(stream).await.unwrap();
@@ -51,15 +51,15 @@ async fn an_https_server_is_asked_through_a_tunnel_whose_other_end_proves_who_it
                 (exchange.header("host"), exchange.header("proxy-authorization")),
                 (Some("localhost"), None)
             );
-            exchange.answer(&result(1)).await;
+            exchange.succeed().await;
         });
-        assert_eq!(answer, Ok(result(1)));
+        assert_eq!(answer, Ok(result(71)));
     }
     assert_eq!(proxy.lines(), ["CONNECT localhost:443"], "the connection is kept");
     // Who answers under another name is not the server, whatever leads there.
     let link =
-        StreamableHttpUpstream::new("https://upstream.test/mcp", options).unwrap().connect(Scope::Session);
-    let (answer, _) = tokio::join!(ask(&link, modern(1, "tools/list", "")), async {
+        StreamableHttpUpstream::new("https://upstream.test/mcp", options).unwrap().connect(Scope::Shared);
+    let (answer, _) = tokio::join!(ask(&link, modern(71, "tools/list", "")), async {
         let (stream, _) = listener.accept().await.unwrap();
         acceptor.accept(stream).await.is_ok()
     });
@@ -72,24 +72,24 @@ async fn the_proxy_makes_requests_for_plain_http_and_keeps_its_password() {
     let address = peer.url.trim_start_matches("http://").trim_end_matches("/mcp").parse().unwrap();
     let proxy = Proxy::start(Manner::LeadsWith(address, BASIC)).await.unwrap();
     let upstream = StreamableHttpUpstream::new("http://upstream.test/mcp?a=b", through(&proxy)).unwrap();
-    let link = upstream.connect(Scope::Session);
+    let link = upstream.connect(Scope::Shared);
     for _ in 0..2 {
-        let (answer, ()) = tokio::join!(ask(&link, modern(1, "tools/list", "")), async {
+        let (answer, ()) = tokio::join!(ask(&link, modern(71, "tools/list", "")), async {
             let exchange = peer.next().await;
             assert_eq!(
                 (exchange.path.as_str(), exchange.header("host")),
                 ("/mcp?a=b", Some("upstream.test"))
             );
-            exchange.answer(&result(1)).await;
+            exchange.succeed().await;
         });
-        assert_eq!(answer, Ok(result(1)));
+        assert_eq!(answer, Ok(result(71)));
     }
     // A redirect within the origin is asked for in the same way.
-    let (answer, ()) = tokio::join!(ask(&link, modern(1, "tools/list", "")), async {
+    let (answer, ()) = tokio::join!(ask(&link, modern(71, "tools/list", "")), async {
         peer.next().await.respond("307 Temporary Redirect", "Location: /there\r\n", "").await;
-        peer.next().await.answer(&result(1)).await;
+        peer.next().await.succeed().await;
     });
-    assert_eq!(answer, Ok(result(1)));
+    assert_eq!(answer, Ok(result(71)));
     let asked = proxy.asked();
     let lines: Vec<_> = asked.iter().map(|asked| asked.line.as_str()).collect();
     let first = "POST http://upstream.test/mcp?a=b";
@@ -109,8 +109,8 @@ async fn a_proxy_that_refuses_has_sent_nothing_on_and_says_what_to_do() {
         ("https://upstream.test/mcp", 403, "answered 403 when it was asked for upstream.test:443"),
     ] {
         let proxy = Proxy::start(Manner::Answers(status)).await.unwrap();
-        let link = StreamableHttpUpstream::new(url, through(&proxy)).unwrap().connect(Scope::Session);
-        let text = unsent(&ask(&link, modern(1, "tools/list", "")).await.unwrap_err());
+        let link = StreamableHttpUpstream::new(url, through(&proxy)).unwrap().connect(Scope::Shared);
+        let text = unsent(&ask(&link, modern(71, "tools/list", "")).await.unwrap_err());
         assert!(text.contains(&format!("the proxy {} {wanted}", proxy.url())), "{text}");
         assert_eq!(proxy.lines().len(), 1);
     }
@@ -122,8 +122,8 @@ async fn the_time_for_connecting_is_that_for_proxy_and_tunnel_together() {
     let limits = Limits { connect: Duration::from_millis(50), ..Limits::default() };
     let options = through(&proxy).limits(limits);
     let link =
-        StreamableHttpUpstream::new("https://upstream.test/mcp", options).unwrap().connect(Scope::Session);
-    let text = unsent(&ask(&link, modern(1, "tools/list", "")).await.unwrap_err());
+        StreamableHttpUpstream::new("https://upstream.test/mcp", options).unwrap().connect(Scope::Shared);
+    let text = unsent(&ask(&link, modern(71, "tools/list", "")).await.unwrap_err());
     let wanted =
         format!("https://upstream.test: the proxy {} led to no connection within 50 ms", proxy.url());
     assert!(text.contains(&wanted), "{text}");
@@ -136,11 +136,11 @@ async fn what_goes_around_the_proxy_is_asked_as_if_there_were_none() {
     let proxies =
         Proxies::from_variables(|name| (name == "ALL_PROXY").then(|| format!("http://{gone}"))).unwrap();
     let mut peer = Peer::with(Options::default().proxies(proxies)).await;
-    let link = peer.upstream.connect(Scope::Session);
-    let (answer, ()) = tokio::join!(ask(&link, modern(1, "tools/list", "")), async {
+    let link = peer.upstream.connect(Scope::Shared);
+    let (answer, ()) = tokio::join!(ask(&link, modern(71, "tools/list", "")), async {
         let exchange = peer.next().await;
         assert_eq!(exchange.path, "/mcp");
-        exchange.answer(&result(1)).await;
+        exchange.succeed().await;
     });
-    assert_eq!(answer, Ok(result(1)));
+    assert_eq!(answer, Ok(result(71)));
 }

@@ -45,8 +45,8 @@ async fn a_certificate_that_does_not_verify_is_said_to_be_that() {
     let acceptor = TlsAcceptor::from(certified(b"http/1.1").server);
     // Trusts another certificate.
     let options = Options::default().tls(certified(b"http/1.1").client);
-    let link = StreamableHttpUpstream::new(&url, options).unwrap().connect(Scope::Session);
-    let (answer, ()) = tokio::join!(ask(&link, modern(1, "tools/list", "")), async {
+    let link = StreamableHttpUpstream::new(&url, options).unwrap().connect(Scope::Shared);
+    let (answer, ()) = tokio::join!(ask(&link, modern(71, "tools/list", "")), async {
         let (stream, _) = listener.accept().await.unwrap();
         assert!(acceptor.accept(stream).await.is_err());
     });
@@ -61,8 +61,8 @@ async fn a_server_that_speaks_no_tls_is_not_spoken_to() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("https://localhost:{}/mcp", listener.local_addr().unwrap().port());
     let options = Options::default().tls(certified(b"http/1.1").client);
-    let link = StreamableHttpUpstream::new(&url, options).unwrap().connect(Scope::Session);
-    let (answer, ()) = tokio::join!(ask(&link, modern(1, "tools/list", "")), async {
+    let link = StreamableHttpUpstream::new(&url, options).unwrap().connect(Scope::Shared);
+    let (answer, ()) = tokio::join!(ask(&link, modern(71, "tools/list", "")), async {
         let (mut stream, _) = listener.accept().await.unwrap();
         tokio::io::AsyncWriteExt::write_all(&mut stream, b"HTTP/1.1 400 Bad Request\r\n\r\n").await.unwrap();
     });
@@ -79,10 +79,10 @@ async fn http_1_is_spoken_over_tls() {
     let url = format!("https://localhost:{}/mcp", listener.local_addr().unwrap().port());
     let Certified { server, client } = certified(b"http/1.1");
     let link =
-        StreamableHttpUpstream::new(&url, Options::default().tls(client)).unwrap().connect(Scope::Session);
+        StreamableHttpUpstream::new(&url, Options::default().tls(client)).unwrap().connect(Scope::Shared);
     let acceptor = TlsAcceptor::from(server);
     for nth in 1..3 {
-        let (answer, ()) = tokio::join!(ask(&link, modern(1, "tools/list", "")), async {
+        let (answer, ()) = tokio::join!(ask(&link, modern(71, "tools/list", "")), async {
             if nth == 1 {
                 let (stream, _) = listener.accept().await.unwrap();
                 let stream = acceptor.accept(stream).await.unwrap();
@@ -91,9 +91,9 @@ async fn http_1_is_spoken_over_tls() {
             let exchange = peer.next().await;
             assert_eq!(exchange.nth, nth);
             assert!(exchange.header("host").unwrap().starts_with("localhost:"));
-            exchange.answer(&result(1)).await;
+            exchange.succeed().await;
         });
-        assert_eq!(answer, Ok(result(1)));
+        assert_eq!(answer, Ok(result(71)));
     }
 }
 
@@ -129,8 +129,8 @@ async fn calls_that_come_at_once_share_one_http_2_connection_where_the_server_ch
         let _ = builder.serve_connection(hyper_util::rt::TokioIo::new(stream), answer).await;
     });
     let link =
-        StreamableHttpUpstream::new(&url, Options::default().tls(client)).unwrap().connect(Scope::Session);
-    let calls = (1..20).map(|id| {
+        StreamableHttpUpstream::new(&url, Options::default().tls(client)).unwrap().connect(Scope::Shared);
+    let calls = (71..90).map(|id| {
         let link = link.clone();
         async move { assert_eq!(ask(&link, modern(id, "tools/list", "")).await, Ok(result(id))) }
     });
@@ -147,7 +147,7 @@ async fn calls_that_wait_for_a_connection_share_its_failure() {
     let options = Options::default().tls(certified(b"h2").client).limits(limits);
     let upstream =
         StreamableHttpUpstream::new(&format!("https://localhost:{}/mcp", address.port()), options).unwrap();
-    let link = upstream.connect(Scope::Session);
+    let link = upstream.connect(Scope::Shared);
     // A call that comes after a failure tries anew.
     for _ in 0..2 {
         let calls = (1..5).map(|id| {
@@ -172,8 +172,8 @@ async fn the_platforms_roots_do_not_verify_what_signs_itself() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("https://localhost:{}/mcp", listener.local_addr().unwrap().port());
     let acceptor = TlsAcceptor::from(certified(b"http/1.1").server);
-    let link = StreamableHttpUpstream::new(&url, Options::default()).unwrap().connect(Scope::Session);
-    let (answer, _) = tokio::join!(ask(&link, modern(1, "tools/list", "")), async {
+    let link = StreamableHttpUpstream::new(&url, Options::default()).unwrap().connect(Scope::Shared);
+    let (answer, _) = tokio::join!(ask(&link, modern(71, "tools/list", "")), async {
         let (stream, _) = listener.accept().await.unwrap();
         acceptor.accept(stream).await.is_ok()
     });
