@@ -22,6 +22,7 @@ impl Default for SanitizeLayer {
                 description: DESCRIPTION_CHARS,
                 instructions: INSTRUCTIONS_CHARS,
                 are_names_labels: false,
+                is_shallow: false,
             },
         }
     }
@@ -73,9 +74,13 @@ impl Stage for SanitizeLayer {
         ];
         let method =
             call.request().and_then(|request| TELLING.iter().find(|method| request.is_method(method)));
-        // Resources have URIs, so that their names are labels.
-        let bounds =
-            |method: &&str| Bounds { are_names_labels: method.starts_with("resources/"), ..self.bounds };
+        let bounds = |method: &&str| Bounds {
+            // Resources have URIs, so that their names are labels.
+            are_names_labels: method.starts_with("resources/"),
+            // The messages of a prompt are what was asked for.
+            is_shallow: *method == "prompts/get",
+            ..self.bounds
+        };
         Entry::Pass(method.map(bounds))
     }
 

@@ -1,8 +1,8 @@
 //! Sanitizes texts of untrusted upstreams: bounds their length and removes invisible characters.
 //!
-//! In answers to `initialize`, `server/discover`, the four lists and `prompts/get`, each text named `description`, `title` or `instructions`,
-//! at any depth (argument schemas have descriptions too), loses what follows. So do the `name` of a resource or a template, which nothing is
-//! called by, and `name` and `version` in `serverInfo`:
+//! In answers to `initialize`, `server/discover` and the four lists, each text named `description`, `title` or `instructions`, at any depth
+//! (argument schemas have descriptions too), loses what follows. So do the `name` of a resource or a template, which nothing is called by,
+//! `name` and `version` in `serverInfo`, and the description in an answer to `prompts/get`:
 //!
 //! - control characters, except line breaks and tabs;
 //! - characters that change the direction of text (bidirectional marks, embeddings, overrides, isolates);

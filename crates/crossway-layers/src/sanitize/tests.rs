@@ -77,10 +77,12 @@ async fn names_that_nothing_is_called_by_are_texts() {
 
 #[tokio::test]
 async fn a_prompts_description_is_a_text_and_its_messages_are_not() {
-    let result = r#"{"description":"a\u202eb","messages":[{"role":"user","content":{"type":"text","text":"\u202e"}}]}"#;
-    let left =
-        r#"{"description":"ab","messages":[{"role":"user","content":{"type":"text","text":"\u202e"}}]}"#;
-    assert_eq!(answer(SanitizeLayer::new(), "prompts/get", result).await, left);
+    let messages = r#""messages":[{"role":"user","content":{"type":"resource_link","uri":"x:a","name":"a\u202e","title":"1234567\u202e","description":"1234567\u202e"}},{"role":"user","content":{"type":"text","text":"\u202e","description":"\u202e","_meta":{"serverInfo":{"name":"\u202e"}}}}]"#;
+    let info = |name| format!(r#""_meta":{{"io.modelcontextprotocol/serverInfo":{{"name":"{name}"}}}}"#);
+    let result = format!(r#"{{{messages},"description":"a\u202eb",{}}}"#, info("a\\u202eb"));
+    let left = format!(r#"{{{messages},"description":"ab",{}}}"#, info("ab"));
+    let layer = SanitizeLayer::new().description(5);
+    assert_eq!(answer(layer, "prompts/get", &result).await, left);
 }
 
 #[tokio::test]
@@ -136,7 +138,7 @@ proptest! {
     #[test]
     fn texts_alone_change_and_are_harmless_then(value in json(), most in 0_usize..6) {
         let value = json!({ "tools": value });
-        let bounds = text::Bounds { description: most, instructions: most, are_names_labels: false };
+        let bounds = text::Bounds { description: most, instructions: most, are_names_labels: false, is_shallow: false };
         let before = value.to_string();
         let mut after = before.clone();
         for (span, with) in text::edits(before.as_bytes(), &bounds).unwrap().into_iter().rev() {

@@ -12,10 +12,15 @@ pub(crate) struct Bounds {
     pub(super) instructions: usize,
     /// Whether members called `name` are texts: in lists of what is not asked for by its name.
     pub(super) are_names_labels: bool,
+    /// Whether only the result's own members are looked at, and what its `_meta` says of the server.
+    pub(super) is_shallow: bool,
 }
 
 /// The members, of results and of their `_meta`, that have a server's name and version.
 const SERVER_INFO: [&[u8]; 2] = [b"serverInfo", keys::SERVER_INFO.as_bytes()];
+
+/// How deep the members of [`SERVER_INFO`] are in a result's `_meta`: within the result, `_meta`, and the information itself.
+const DEPTH_OF_INFO: usize = 3;
 
 /// Replaces the cut part of a text.
 const CUT: &str = "…";
@@ -38,7 +43,10 @@ pub(super) fn edits(json: &[u8], bounds: &Bounds) -> Option<Vec<(Range<usize>, S
                     (true, _) => {
                         let name = name(token);
                         is_info = SERVER_INFO.contains(&&*name);
-                        most = bound(&name, bounds, depth_of_info == Some(depth));
+                        let is_of_info = depth_of_info == Some(depth);
+                        let is_looked_at =
+                            !bounds.is_shallow || depth == 1 || is_of_info && depth <= DEPTH_OF_INFO;
+                        most = bound(&name, bounds, is_of_info).filter(|_| is_looked_at);
                         at = end + json[end..].iter().position(|byte| *byte == b':')?;
                     }
                     (false, Some(most)) => {
