@@ -110,7 +110,7 @@ fn text_of(answer: &Incoming) -> Cow<'_, str> {
     }
 }
 
-fn is_latin(headers: &HeaderMap) -> bool {
+pub(super) fn is_latin(headers: &HeaderMap) -> bool {
     let value = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let charset = value.split(';').skip(1).find_map(|parameter| {
         let (name, value) = parameter.split_once('=')?;

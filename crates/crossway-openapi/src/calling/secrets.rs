@@ -3,12 +3,14 @@
 use std::fmt;
 use std::sync::Arc;
 
+use super::answer::{BodyKind, is_latin, kind, mime};
 use super::client::Incoming;
 use super::limits::{REDACTED_LEAST, REDACTED_WORD_LEAST, REDACTING_STEPS};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use http::header::{self, HeaderName, HeaderValue};
+use crossway_proto::http_rules::content_encoding::coding;
+use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 
 /// What stands for a secret.
 const REDACTED: &[u8] = b"[secret]";
@@ -25,6 +27,41 @@ const NO_SECRETS: [HeaderName; 10] = [
     header::PRAGMA,
     header::REFERER,
     header::USER_AGENT,
+];
+
+/// Media types of pictures and sounds that are no secrets.
+const COMMON_MEDIA: [&str; 14] = [
+    "image/avif",
+    "image/bmp",
+    "image/gif",
+    "image/jpeg",
+    "image/png",
+    "image/svg+xml",
+    "image/tiff",
+    "image/webp",
+    "audio/aac",
+    "audio/flac",
+    "audio/mp4",
+    "audio/mpeg",
+    "audio/ogg",
+    "audio/wav",
+];
+
+/// The registered codings of contents (IANA, HTTP Content Coding Registry), and the two old names that RFC 9110 has for them.
+const CODINGS: [&str; 13] = [
+    "aes128gcm",
+    "br",
+    "compress",
+    "dcb",
+    "dcz",
+    "deflate",
+    "exi",
+    "gzip",
+    "identity",
+    "pack200-gzip",
+    "x-compress",
+    "x-gzip",
+    "zstd",
 ];
 
 /// The secrets of a request, the longest first. `Debug` shows none. Clones share them.
@@ -44,7 +81,7 @@ impl Secrets {
                 parts(name, value.as_bytes(), &mut found);
             }
         }
-        found.retain(|secret| secret.len() >= REDACTED_LEAST);
+        found.retain(|secret| secret.len() >= REDACTED_LEAST && !is_date(secret));
         found.sort_unstable_by(|one, other| other.len().cmp(&one.len()).then_with(|| one.cmp(other)));
         found.dedup();
         Self(found.into())
@@ -65,13 +102,41 @@ impl Secrets {
         {
             answer.location = String::from_utf8(place).ok();
         }
-        for name in [header::CONTENT_TYPE, header::CONTENT_ENCODING] {
-            let value = answer.headers.get(&name).and_then(|value| self.redacted(value.as_bytes(), false));
-            if value.is_some() {
-                answer.headers.remove(name);
-            }
-        }
+        self.take_out_of_type(&mut answer.headers);
+        self.take_out_of_codings(&mut answer.headers);
         answer
+    }
+
+    /// Leaves of a media type that has a secret in it what says how to read the body. A common type has none in it, whatever is attached:
+    /// a header may be there to ask for that type.
+    fn take_out_of_type(&self, headers: &mut HeaderMap) {
+        let value = headers.get(header::CONTENT_TYPE);
+        if value.and_then(|value| self.redacted(value.as_bytes(), false)).is_none() {
+            return;
+        }
+        let mime = mime(headers);
+        let left = match kind(&mime) {
+            BodyKind::Json => Some("application/json"),
+            BodyKind::Text if is_latin(headers) => Some("text/plain; charset=iso-8859-1"),
+            BodyKind::Text => Some("text/plain"),
+            BodyKind::Image | BodyKind::Audio => COMMON_MEDIA.into_iter().find(|common| *common == mime),
+            BodyKind::Other => None,
+        };
+        match left {
+            Some(left) => headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(left)),
+            None => headers.remove(header::CONTENT_TYPE),
+        };
+    }
+
+    /// Replaces codings that have a secret in them, unless all are registered ones. That there is one stays said: the body can't be read.
+    fn take_out_of_codings(&self, headers: &mut HeaderMap) {
+        let Some(codings) = coding(headers) else { return };
+        let is_registered = |coding: &str| CODINGS.iter().any(|known| known.eq_ignore_ascii_case(coding));
+        // What is cut may end within a secret.
+        if codings.split(", ").all(is_registered) || self.redacted(codings.as_bytes(), true).is_none() {
+            return;
+        }
+        headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static("an unregistered coding"));
     }
 
     /// The text with `[secret]` in place of secrets; `None` if it has none. With `is_cut`, the beginning of a secret at the text's end too.
@@ -98,6 +163,15 @@ impl Secrets {
         }
         redacted
     }
+}
+
+/// Whether a value is a date as in 2022-06-28, by which APIs name their versions.
+fn is_date(value: &[u8]) -> bool {
+    let is_in_place = |(at, byte): (usize, &u8)| match at {
+        4 | 7 => *byte == b'-',
+        _ => byte.is_ascii_digit(),
+    };
+    value.len() == "2022-06-28".len() && value.iter().enumerate().all(is_in_place)
 }
 
 /// Collects the secrets in the value of a header.
@@ -167,6 +241,7 @@ impl fmt::Debug for Secrets {
 #[cfg(test)]
 mod tests {
     use super::super::Attached;
+    use super::*;
 
     fn redacted(attached: &Attached, text: &str, is_cut: bool) -> String {
         let redacted = attached.secrets().redacted(text.as_bytes(), is_cut);
@@ -213,6 +288,54 @@ mod tests {
         let said = "application/json, abc, ann";
         assert_eq!(redacted(&attached, said, false), said);
         assert_eq!(redacted(&attached, "the key 0123456789", false), "the key [secret]");
+    }
+
+    /// The media type and the coding that are left of these.
+    fn left(attached: &Attached, named: &str, coded: &str) -> (Option<String>, Option<String>) {
+        let mut headers = HeaderMap::new();
+        headers.insert(header::CONTENT_TYPE, named.parse().unwrap());
+        headers.insert(header::CONTENT_ENCODING, coded.parse().unwrap());
+        let answer = Incoming {
+            status: http::StatusCode::OK,
+            headers,
+            body: Bytes::new(),
+            is_cut: false,
+            location: None,
+            is_of_safe: true,
+        };
+        let answer = attached.secrets().taken_out(answer);
+        let text = |name| answer.headers.get(name).map(|value| value.to_str().unwrap().to_owned());
+        (text(header::CONTENT_TYPE), text(header::CONTENT_ENCODING))
+    }
+
+    #[test]
+    fn how_to_read_a_body_stays_known_whatever_is_attached() {
+        let attached = Attached::new().header("X-Accept", "application/json").unwrap();
+        let attached = attached.header("X-Format", "text").unwrap().header("X-Coding", "gzip").unwrap();
+        let attached = attached.query("format", "image/png").query("key", "s3cr3t");
+        for (named, wanted) in [
+            ("application/json; charset=utf-8", Some("application/json")),
+            ("text/html", Some("text/plain")),
+            ("text/plain; charset=latin1", Some("text/plain; charset=iso-8859-1")),
+            ("image/png", Some("image/png")),
+            ("image/jpeg", Some("image/jpeg")),
+            ("application/s3cr3t+json", Some("application/json")),
+            ("image/s3cr3t", None),
+            ("application/s3cr3t", None),
+        ] {
+            assert_eq!(left(&attached, named, "gzip"), (wanted.map(str::to_owned), Some("gzip".to_owned())));
+        }
+        let (_, coded) = left(&attached, "application/json", "gzip, s3cr3t");
+        assert_eq!(coded.as_deref(), Some("an unregistered coding"));
+    }
+
+    #[test]
+    fn a_date_is_no_secret() {
+        let attached = Attached::new().header("Notion-Version", "2022-06-28").unwrap();
+        let said = "use 2022-06-28";
+        assert_eq!(redacted(&attached, said, false), said);
+        let attached = attached.header("X-Key", "2022-06-2a").unwrap();
+        assert_eq!(redacted(&attached, "use 2022-06-2a", false), "use [secret]");
     }
 
     #[test]
