@@ -359,3 +359,42 @@ fn parts_about_the_caller_that_are_asked_once_decide_as_they_would_each_time() {
         }
     }
 }
+
+#[test]
+fn what_no_caller_has_is_refused_with_the_nearest_name_of_what_they_have() {
+    let refused = |when: &str| match compile(json!([grant(when)])).map(|_| ()) {
+        Err(Problem::Condition(bad)) => bad.to_string(),
+        other => panic!("{when}: {other:?}"),
+    };
+    let is = |asked: &str, like: &str| format!("asks for `user.{asked}`; is `user.{like}` meant?");
+    let has = "; there are `issuer`, `subject`, `groups`, `roles`, `claims`, `email` and `name`";
+    for (when, wanted) in [
+        (r#"user.role == "admin""#, is("role", "roles")),
+        (r#""admin" in user.role"#, is("role", "roles")),
+        ("user.emial.endsWith('x')", is("emial", "email")),
+        (r#"user["emial"] == "x""#, is("emial", "email")),
+        ("has(user.mail)", is("mail", "email")),
+        (r#"args.x == 1 && ("departments" in user)"#, format!("asks for `user.departments`{has}")),
+        ("user.groups.exists(g, g == user.organization)", format!("asks for `user.organization`{has}")),
+        (
+            r#"tenant.name == "acme""#,
+            "asks for a part of `tenant`, which is the tenant's name alone".to_owned(),
+        ),
+        (
+            r#"tenant["name"] == "acme""#,
+            "asks for a part of `tenant`, which is the tenant's name alone".to_owned(),
+        ),
+    ] {
+        assert_eq!(refused(when), wanted, "{when}");
+    }
+    for when in [
+        r#"user.issuer == "login" && user.subject == "alice" && "dev" in user.groups && size(user.roles) == 0"#,
+        r#"has(user.email) && !has(user.name) && user["email"] == "alice@acme.example" && "email" in user"#,
+        r#"user.claims.level == 3 && user.claims["level"] == 3 && !has(user.claims.role) && tenant == "acme""#,
+        // A loop's own variable has the members of the list's elements.
+        r#"[{"role": "x"}].exists(user, user.role == "x") && [{"a": 1}].all(tenant, tenant.a == 1)"#,
+        r#"user[has(user.email) ? "email" : "subject"] == "alice@acme.example""#,
+    ] {
+        assert_eq!(decide(when, "{}"), Ok(()), "{when}");
+    }
+}

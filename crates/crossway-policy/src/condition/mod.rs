@@ -63,6 +63,17 @@ pub enum BadCondition {
     /// The condition uses an unknown variable.
     #[error("uses `{0}`; there are `args`, `user` and `tenant`")]
     NoVariable(String),
+    /// The condition asks for a member that `user` never has.
+    #[error("asks for `user.{name}`{}", instead(.like.as_deref()))]
+    NoMember {
+        /// The member.
+        name: String,
+        /// A similar member that there is.
+        like: Option<String>,
+    },
+    /// The condition asks for a member of `tenant`, which is a text.
+    #[error("asks for a part of `tenant`, which is the tenant's name alone")]
+    PartOfTenant,
     /// The condition calls an unknown function.
     #[error("uses `{0}`, which conditions do not have")]
     NoFunction(String),
@@ -75,6 +86,19 @@ pub enum BadCondition {
         /// The bound.
         limit: usize,
     },
+}
+
+/// The members of `user`. The last two are there only if they are known.
+pub(crate) const MEMBERS: [&str; 7] = ["issuer", "subject", "groups", "roles", "claims", "email", "name"];
+
+fn instead(like: Option<&str>) -> String {
+    match like {
+        Some(like) => format!("; is `user.{like}` meant?"),
+        None => {
+            let [others @ .., last] = MEMBERS.map(|name| format!("`{name}`"));
+            format!("; there are {} and {last}", others.join(", "))
+        }
+    }
 }
 
 /// The cached result of a condition's caller-only parts.

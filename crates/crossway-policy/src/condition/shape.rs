@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use cel::common::ast::{CallExpr, ComprehensionExpr, EntryExpr, Expr, IdedExpr, LiteralValue, operators};
 
-use super::BadCondition;
 use super::cost::{Extent, Size, of_call};
+use super::{BadCondition, MEMBERS};
+use crate::finding::most_like;
 use crate::fold::fold;
 use crate::limits;
 
@@ -126,6 +127,7 @@ impl<'a> Walk<'a> {
             Expr::Literal(_) => Ok(Size::SMALL),
             Expr::Ident(name) => self.variable(name),
             Expr::Select(select) => {
+                self.member(&select.operand, Some(&select.field))?;
                 self.shape.look_at(&select.field);
                 self.expression(&select.operand, depth)
             }
@@ -188,6 +190,20 @@ impl<'a> Walk<'a> {
         }
     }
 
+    /// Refuses a member that `user` or `tenant` never has: a condition that asks for it gives no answer, whoever calls.
+    fn member(&self, of: &IdedExpr, name: Option<&str>) -> Result<(), BadCondition> {
+        let Expr::Ident(variable) = &of.expr else { return Ok(()) };
+        let is_of_loop = self.of_loop.iter().any(|(own, _)| own == variable);
+        match (variable.as_str(), name) {
+            _ if is_of_loop => Ok(()),
+            ("tenant", _) => Err(BadCondition::PartOfTenant),
+            ("user", Some(name)) if !MEMBERS.contains(&name) => {
+                Err(BadCondition::NoMember { name: name.to_owned(), like: most_like(name, MEMBERS) })
+            }
+            _ => Ok(()),
+        }
+    }
+
     fn call(&mut self, call: &'a CallExpr, depth: usize) -> Result<Size, BadCondition> {
         let name = call.func_name.as_str();
         if !FUNCTIONS.contains(&name) {
@@ -201,6 +217,12 @@ impl<'a> Walk<'a> {
             if self.shape.sums > limits::CONDITION_SUMS {
                 return Err(BadCondition::TooManySums { limit: limits::CONDITION_SUMS });
             }
+        }
+        match (name, &call.args[..]) {
+            (operators::INDEX, [of, member]) | (operators::IN, [member, of]) => {
+                self.member(of, literal(member))?;
+            }
+            _ => {}
         }
         let operands = call.target.iter().map(|target| &**target).chain(&call.args);
         let operands: Result<Vec<_>, _> = operands.map(|operand| self.expression(operand, depth)).collect();
@@ -230,6 +252,14 @@ impl<'a> Walk<'a> {
         }
         self.of_loop.clear();
         Ok(Size::SMALL)
+    }
+}
+
+/// Returns the text of a string literal.
+fn literal(expression: &IdedExpr) -> Option<&str> {
+    match &expression.expr {
+        Expr::Literal(LiteralValue::String(text)) => Some(text.inner()),
+        _ => None,
     }
 }
 
