@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 
 use foldhash::{HashMap, HashSet};
 
-use crate::config::{Effect, PolicyConfig, TenantRule};
+use crate::config::{Effect, PolicyConfig, QuotaRule, TenantRule};
 use crate::finding::{Findings, Problem};
 use crate::rules::{Rule, User};
 use crate::upstreams::{Reach, Upstreams};
@@ -17,6 +17,7 @@ pub(crate) fn check(config: &PolicyConfig, rules: &[Rule], upstreams: &Upstreams
     tenants(config, findings);
     everyone(config, findings);
     names(config, findings);
+    quotas(config, findings);
     crate::wording::check(config, findings);
     let by_tenant = ByTenant::new(rules);
     credentials(config, &by_tenant, upstreams, findings);
@@ -119,6 +120,30 @@ fn names(config: &PolicyConfig, findings: &mut Findings) {
         if let Some(other) = grant.name.as_deref().and_then(|name| seen.insert(name, index)) {
             let other = format!("grants[{other}]");
             findings.warning(format_args!("grants[{index}].name"), Problem::SameName { other });
+        }
+    }
+}
+
+/// Warns about limits of general quotas that a tenant's own one drops, and about users' limits that never apply.
+fn quotas(config: &PolicyConfig, findings: &mut Findings) {
+    fn about(quota: &QuotaRule) -> (Option<&str>, Option<&str>) {
+        (quota.upstream.as_deref(), quota.tool.as_deref())
+    }
+    let general = config.quotas.iter().enumerate().filter(|(_, quota)| quota.tenant.is_none());
+    let general: HashMap<_, _> = general.map(|(index, quota)| (about(quota), (index, quota))).collect();
+    for (index, quota) in config.quotas.iter().enumerate() {
+        let per_user = quota.per_user.unwrap_or_default();
+        for key in per_user.above(&quota.limits()) {
+            findings.warning(format_args!("quotas[{index}].per_user.{key}"), Problem::AboveTenant);
+        }
+        let Some(tenant) = &quota.tenant else { continue };
+        let Some((of, general)) = general.get(&about(quota)) else { continue };
+        let of_users = general.per_user.unwrap_or_default().beyond(&per_user);
+        let lost = general.limits().beyond(&quota.limits()).into_iter().map(str::to_owned);
+        let lost: Vec<_> = lost.chain(of_users.iter().map(|key| format!("per_user.{key}"))).collect();
+        if !lost.is_empty() {
+            let (general, tenant) = (format!("quotas[{of}]"), tenant.to_string());
+            findings.warning(format_args!("quotas[{index}]"), Problem::LeavesOut { general, tenant, lost });
         }
     }
 }

@@ -207,6 +207,19 @@ pub enum Problem {
         "`requests` are counted before it is known what they are about: a rule that has them names no upstream and no tool; `calls` may"
     )]
     RequestsOfPart,
+    /// A tenant's own quota takes the place of a general one that limits more.
+    #[error("it takes the place of {general} for {tenant}, so that {} of that do not count there", quoted(.lost))]
+    LeavesOut {
+        /// The general quota.
+        general: String,
+        /// The tenant.
+        tenant: String,
+        /// The keys of the limits that do not apply to the tenant.
+        lost: Vec<String>,
+    },
+    /// A user's quota is higher than the tenant's.
+    #[error("it is more than the whole tenant may use, so that it limits nobody")]
+    AboveTenant,
     /// A quota has a limit of zero.
     #[error("it lets nothing through")]
     ZeroLimit,
@@ -214,6 +227,11 @@ pub enum Problem {
 
 fn nearest(like: Option<&str>) -> String {
     like.map(|like| format!("; is {like:?} meant?")).unwrap_or_default()
+}
+
+fn quoted(keys: &[String]) -> String {
+    let keys: Vec<String> = keys.iter().map(|key| format!("`{key}`")).collect();
+    keys.join(", ")
 }
 
 impl fmt::Display for Finding {

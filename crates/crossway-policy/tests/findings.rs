@@ -326,3 +326,53 @@ fn what_can_match_nobody_as_it_is_written_is_found() {
         ]
     );
 }
+
+#[test]
+fn what_a_tenants_own_rule_leaves_out_of_the_general_one_is_told() {
+    let of = |quotas: Value| {
+        found(
+            json!({ "tenants": { "globex": { "everyone": true } }, "grants": [{ "everyone": true, "upstream": "*", "tools": ["*"] }], "quotas": quotas }),
+        )
+    };
+    let general = json!({ "requests": "20/s", "calls": "600/min", "in_flight": 10, "children": 20, "per_user": { "calls": "9/min" } });
+    let own = json!({ "tenant": "globex", "calls": "1200/min" });
+    let told = "it takes the place of quotas[0] for globex, so that `requests`, `in_flight`, `children`, `per_user.calls` of that do not count there";
+    assert_eq!(of(json!([general, own])), [format!("quotas[1]: {told}")]);
+    assert_eq!(
+        of(json!([own, { "calls": "1/min", "bytes": "1KiB/s" }])),
+        ["quotas[0]: it takes the place of quotas[1] for globex, so that `bytes` of that do not count there"]
+    );
+    // What is about another upstream or tool is beside it.
+    assert!(of(json!([general, { "tenant": "globex", "upstream": "wiki", "calls": "1200/min" }])).is_empty());
+    let all = json!({ "tenant": "globex", "requests": "40/s", "calls": "600/min", "in_flight": 10, "children": 2, "per_user": { "calls": "9/min" } });
+    assert!(of(json!([general, all])).is_empty());
+}
+
+#[test]
+fn a_users_quota_that_the_tenants_own_always_ends_first_is_told() {
+    let of = |quotas: Value| found(json!({ "quotas": quotas }));
+    let more = |key: &str| {
+        format!(
+            "quotas[0].per_user.{key}: it is more than the whole tenant may use, so that it limits nobody"
+        )
+    };
+    for (quota, keys) in [
+        (json!({ "calls": "60/min", "per_user": { "calls": "61/min" } }), &["calls"][..]),
+        (json!({ "calls": "60/min", "per_user": { "calls": "120/s" } }), &["calls"]),
+        (
+            json!({ "requests": "2/s", "bytes": "1KiB/s", "in_flight": 2, "children": 2,
+                "per_user": { "requests": "3/s", "bytes": "1MiB/s", "in_flight": 3, "children": 3 } }),
+            &["requests", "in_flight", "bytes", "children"],
+        ),
+        // More at once, but less in the long run; and the other way round.
+        (json!({ "calls": "60/min", "per_user": { "calls": "100/hour" } }), &[]),
+        (json!({ "calls": "60/min", "per_user": { "calls": "10/s" } }), &[]),
+        (
+            json!({ "calls": "60/min", "in_flight": 2, "per_user": { "calls": "60/min", "in_flight": 2, "children": 9 } }),
+            &[],
+        ),
+    ] {
+        let wanted: Vec<_> = keys.iter().map(|key| more(key)).collect();
+        assert_eq!(of(json!([quota])), wanted, "{quota}");
+    }
+}

@@ -85,6 +85,35 @@ impl QuotaLimits {
         Self { requests: None, ..self }
     }
 
+    /// The keys of the limits that are set here and not in another.
+    pub(crate) fn beyond(&self, other: &Self) -> Vec<&'static str> {
+        let keys = [
+            ("requests", self.requests.is_some(), other.requests.is_some()),
+            ("calls", self.calls.is_some(), other.calls.is_some()),
+            ("in_flight", self.in_flight.is_some(), other.in_flight.is_some()),
+            ("bytes", self.bytes.is_some(), other.bytes.is_some()),
+            ("children", self.children.is_some(), other.children.is_some()),
+        ];
+        keys.into_iter().filter(|(_, here, there)| *here && !there).map(|(key, ..)| key).collect()
+    }
+
+    /// The keys of the limits that are higher than those of another, so that the other's always count first.
+    pub(crate) fn above(&self, other: &Self) -> Vec<&'static str> {
+        let rates = |one: Option<Rate>, other: Option<Rate>| {
+            one.zip(other).is_some_and(|(one, other)| one.is_above(other))
+        };
+        let counts =
+            |one: Option<u32>, other: Option<u32>| one.zip(other).is_some_and(|(one, other)| one > other);
+        let keys = [
+            ("requests", rates(self.requests, other.requests)),
+            ("calls", rates(self.calls, other.calls)),
+            ("in_flight", counts(self.in_flight, other.in_flight)),
+            ("bytes", rates(self.bytes, other.bytes)),
+            ("children", counts(self.children, other.children)),
+        ];
+        keys.into_iter().filter(|(_, is_above)| *is_above).map(|(key, _)| key).collect()
+    }
+
     /// Whether something is limited to nothing.
     pub(crate) fn has_zero(&self) -> bool {
         let rate = |rate: Option<Rate>| rate.is_some_and(|rate| rate.count() == 0);
@@ -182,6 +211,12 @@ impl Rate {
     /// Half of it, and one at least of what is not nothing.
     pub(crate) fn half(self) -> Self {
         Self { count: self.count.div_ceil(2), ..self }
+    }
+
+    /// Whether more is possible by this rate than by another, both at once and in the long run.
+    fn is_above(self, other: Self) -> bool {
+        let in_time = |one: Self, of: Self| u128::from(one.count) * u128::from(of.period().as_secs());
+        self.count > other.count && in_time(self, other) > in_time(other, self)
     }
 
     fn parse(text: &str) -> Option<Self> {
