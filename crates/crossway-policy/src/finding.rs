@@ -167,6 +167,18 @@ pub enum Problem {
     /// No call can use a credential.
     #[error("nothing uses it: nobody is granted anything of its upstream")]
     Unused,
+    /// A grant names a user by an e-mail address that no tenant has.
+    #[error(
+        "{} this e-mail address in{}",
+        match tenant { Some(tenant) => format!("tenant {tenant} does not take"), None => "no tenant takes".to_owned() },
+        nearest(.like.as_deref())
+    )]
+    UserOfNoTenant {
+        /// The tenant that the grant names.
+        tenant: Option<String>,
+        /// A similar address that a tenant has.
+        like: Option<String>,
+    },
     /// A grant is about nobody.
     #[error("it is about nobody: who proves nothing has no tenant, group, role or issuer")]
     NeverApplies,

@@ -376,3 +376,38 @@ fn a_users_quota_that_the_tenants_own_always_ends_first_is_told() {
         assert_eq!(of(json!([quota])), wanted, "{quota}");
     }
 }
+
+#[test]
+fn a_user_whom_no_tenant_takes_is_told() {
+    let of = |tenants: Value, grant: Value| {
+        let all = json!({ "everyone": true, "upstream": "wiki", "tools": ["*"] });
+        let mut grant = grant;
+        grant["upstream"] = json!("wiki");
+        grant["tools"] = json!(["x"]);
+        grant["effect"] = json!("deny");
+        found(json!({ "tenants": tenants, "grants": [all, grant] }))
+    };
+    let tenants = || json!({ "acme": { "email_domains": ["Acme.example"] }, "globex": { "email_domains": ["globex.example"], "users": ["eve@home.example"] } });
+    let none = "grants[1].user: no tenant takes this e-mail address in";
+    for (user, told) in [
+        ("bob@globx.example", vec![format!("{none}; is \"bob@globex.example\" meant?")]),
+        ("eve@elsewhere.example", vec![none.to_owned()]),
+        ("bob@ACME.example", vec![]),
+        ("eve@home.example", vec![]),
+        ("Eve@home.example", vec![]),
+        ("bob", vec![]),
+    ] {
+        assert_eq!(of(tenants(), json!({ "user": user })), told, "{user}");
+    }
+    let of_acme = json!({ "tenant": "acme", "user": "bob@globex.example" });
+    assert_eq!(of(tenants(), of_acme), ["grants[1].user: tenant acme does not take this e-mail address in"]);
+    // Whoever has a group or a claim may have any address.
+    for other in
+        [json!({ "groups": ["x"] }), json!({ "claims": { "org": "x" } }), json!({ "everyone": true })]
+    {
+        let mut tenants = json!({ "acme": { "email_domains": ["acme.example"] } });
+        tenants["other"] = other;
+        let lines = of(tenants, json!({ "user": "bob@globx.example" }));
+        assert!(!lines.iter().any(|line| line.contains("e-mail address")), "{lines:?}");
+    }
+}
