@@ -25,7 +25,7 @@ pub struct Explanation {
     pub permitted: bool,
     /// Whether the item is in lists.
     pub listed: bool,
-    /// Whether the call is permitted only if the upstream lists the item: other names of that kind are denied there.
+    /// Whether the call is permitted only if the upstream lists the item: other names of that kind are denied, counted or disabled there.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub only_if_listed: bool,
     /// The grant that decided, or why none did.
@@ -205,7 +205,11 @@ impl fmt::Display for Explanation {
         writeln!(f, "{} {} of {}: {answer}, {listed}", self.kind, self.name, self.upstream)?;
         writeln!(f, "  because {}", self.because)?;
         if self.permitted && self.only_if_listed {
-            writeln!(f, "  if {} lists it, for others are denied by name", self.upstream)?;
+            writeln!(
+                f,
+                "  if {} lists it, for others are denied, counted or disabled by name",
+                self.upstream
+            )?;
         }
         match &self.tenant {
             Ok(tenant) => writeln!(f, "  tenant {tenant}")?,

@@ -187,6 +187,22 @@ fn explain_tells_what_requests_count_for_and_what_follows_from_the_tenants() {
 }
 
 #[test]
+fn explain_does_not_say_that_names_are_denied_where_they_are_counted_alone() {
+    let config: PolicyConfig = serde_json::from_value(json!({
+        "tenants": { "acme": { "everyone": true } },
+        "grants": [{ "tenant": "acme", "upstream": "wiki", "tools": ["*"] }],
+        "quotas": [{ "upstream": "wiki", "tool": "search", "calls": "2/min" }],
+    }))
+    .unwrap();
+    let policy =
+        Policy::compile(&config, &[UpstreamFacts { name: "wiki".to_owned(), trusted: false }]).unwrap();
+    let alice = Principal::new("login", "alice", Proof::Jwt);
+    let told = policy.explain(&alice, None, &Item::new("wiki", Kind::Tool, "x"), None).to_string();
+    let wanted = "\n  if wiki lists it, for others are denied, counted or disabled by name\n";
+    assert!(told.contains(wanted), "{told}");
+}
+
+#[test]
 fn it_is_told_for_each_tenant_and_upstream_whether_a_quota_counts_tools_there() {
     let policy = policy(json!([
         { "calls": "9/min" },
