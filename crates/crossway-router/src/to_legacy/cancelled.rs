@@ -4,7 +4,7 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
 
 use crossway_era::to_legacy::Session;
-use crossway_service::{Outcome, Running};
+use crossway_service::{Outcome, Reason, Running};
 use tokio::time::{Instant, sleep, timeout};
 
 use super::pooled_session::{Lease, PooledSession};
@@ -59,8 +59,11 @@ async fn ping(member: Weak<PooledSession>, running: Running) {
         let unheard = member.state().unheard;
         let (heard, began) = (member.heard(), Instant::now());
         let answer = timeout(SILENT_TIME, member.ask(Session::ping())).await;
-        if let Ok(Err(error)) = &answer {
-            member.note_failure(error);
+        // A ping whose own exchange breaks shows nothing about the calls in flight in others.
+        if let Ok(Err(error)) = &answer
+            && matches!(error.reason(), Reason::SessionEnded | Reason::Closing)
+        {
+            member.kill();
         }
         let confirmed = if matches!(answer, Ok(Ok(_))) { unheard } else { 0 };
         let outcome = match answer {

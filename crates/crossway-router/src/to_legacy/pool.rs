@@ -16,7 +16,7 @@ use tokio::time::sleep;
 
 use super::audience::Audience;
 use super::parked::Parked;
-use super::pooled_session::{Lease, PooledSession};
+use super::pooled_session::{Lease, PooledSession, Standing};
 use super::sharers::Sharer;
 use super::turns::{Turn, Turns};
 use super::{SharedBy, ToLegacyOptions};
@@ -39,7 +39,6 @@ pub(super) struct Pool {
 #[derive(Default)]
 struct State {
     groups: HashMap<Key, Group>,
-    count: usize,
     /// The calls that a message can cancel.
     calls: HashMap<(Origin, RequestId), Weak<Mailbox>>,
     pub(super) parked: HashMap<u128, Parked>,
@@ -56,9 +55,9 @@ struct Group {
 }
 
 impl Group {
-    /// The number of sessions with a call that does not wait for its client.
+    /// The number of sessions with a call that does not wait for its client, without dead ones.
     fn working(&self) -> usize {
-        self.members.iter().filter(|member| member.is_working()).count()
+        self.members.iter().filter(|member| member.is_working() && !member.is_dead()).count()
     }
 }
 
@@ -138,7 +137,7 @@ impl Pool {
     }
 
     pub(super) fn len(&self) -> usize {
-        self.state().count
+        self.state().living().count()
     }
 
     /// The owner of the session that a call uses.
@@ -218,12 +217,12 @@ impl Pool {
         if state.is_closed {
             return Err(CallError::not_sent(Reason::Closing));
         }
-        state.bury(key);
         if let Some(group) = state.groups.get(key) {
             if hold == Hold::Exclusive && group.turns.are_waited_for() {
                 return Ok(Turn::Later(Arc::clone(&group.turns)));
             }
-            let mut in_service = group.members.iter().filter(|member| !member.is_retired());
+            let mut in_service =
+                group.members.iter().filter(|member| member.standing() == Standing::InService);
             if let Some(lease) = in_service.find_map(lease) {
                 return Ok(Turn::Now(lease));
             }
@@ -231,6 +230,7 @@ impl Pool {
                 return Ok(Turn::Later(Arc::clone(&group.turns)));
             }
         }
+        state.bury(key);
         let full = |why: &'static str| Err(CallError::not_sent(Reason::OverLimit(why.into())));
         if !matches!(hold, Hold::Shared | Hold::Listen) && !state.has_room_for(sharer, self.options.sessions)
         {
@@ -239,10 +239,9 @@ impl Pool {
         if key.owner.key().is_some() || self.options.is_one_users {
             state.end_spare(key, self.options.at_once);
         }
-        if state.count >= self.options.sessions && !state.evict(hold) {
+        if state.living().count() >= self.options.sessions && !state.evict(hold) {
             return full("all sessions with the MCP server are in use");
         }
-        state.count += 1;
         let group = state.group(key);
         let scope = if key.owner.is_many() { Scope::Pooled } else { Scope::Session };
         let link = self.upstream.connect(scope);
@@ -258,7 +257,8 @@ impl Pool {
         let groups = state.groups.values();
         let groups = groups.filter(|group| Arc::ptr_eq(&group.audience, &member.audience));
         let members = groups.flat_map(|group| &group.members);
-        members.filter(|member| member.session().is_some() && !member.is_retired()).cloned().collect()
+        let in_service = members.filter(|member| member.standing() == Standing::InService);
+        in_service.filter(|member| member.session().is_some()).cloned().collect()
     }
 
     pub(super) async fn discover(
@@ -333,7 +333,6 @@ impl Pool {
         let (members, parked) = {
             let mut state = self.state();
             state.is_closed = true;
-            state.count = 0;
             state.groups.values().for_each(|group| group.turns.end());
             let members: Vec<_> = state.groups.drain().flat_map(|(_, group)| group.members).collect();
             (members, std::mem::take(&mut state.parked))
@@ -381,7 +380,7 @@ impl Pool {
             let mut state = self.state();
             state.take_out(|key, member| {
                 let is_used_up = matches!(key.owner, Owner::Call(_));
-                member.is_dead()
+                member.standing() == Standing::Over
                     || member.idle_since().is_some_and(|since| is_used_up || since.elapsed() >= idle)
             })
         };
@@ -393,13 +392,17 @@ impl Pool {
 }
 
 impl State {
+    /// All sessions but dead ones, which get no more calls.
+    fn living(&self) -> impl Iterator<Item = &Arc<PooledSession>> {
+        self.groups.values().flat_map(|group| &group.members).filter(|member| !member.is_dead())
+    }
+
     /// Whether one more exclusive session may be opened for this sharer.
     fn has_room_for(&self, sharer: &Sharer, sessions: usize) -> bool {
         if *sharer == Sharer::default() {
             return true;
         }
-        let members = self.groups.values().flat_map(|group| &group.members);
-        let leased: Vec<Sharer> = members.filter_map(|member| member.leased_by()).collect();
+        let leased: Vec<Sharer> = self.living().filter_map(|member| member.leased_by()).collect();
         sharer.has_room(sessions, leased.iter())
     }
 
@@ -413,26 +416,20 @@ impl State {
         self.groups.entry(key.clone()).or_default()
     }
 
-    /// Takes dead sessions out.
+    /// Closes the sessions of a key that are over.
     fn bury(&mut self, key: &Key) {
-        if self.groups.get(key).is_some_and(|group| group.members.iter().any(|member| member.is_dead())) {
-            for member in self.take_out(|other, member| other == key && member.is_dead()) {
-                // A server that no longer answers does not notice by itself that nobody uses it.
-                if member.is_retired() {
-                    tokio::spawn(member.link.close());
-                }
-            }
+        for member in self.take_out(|other, member| other == key && member.standing() == Standing::Over) {
+            tokio::spawn(member.link.close());
         }
     }
 
     /// Ends the session that was unused for the longest time. If there is none, a call may evict one that
     /// only has listeners. Returns false if all are in use.
     fn evict(&mut self, hold: Hold) -> bool {
-        let members = || self.groups.values().flat_map(|group| &group.members);
-        let idle = members().filter_map(|member| Some((member.idle_since()?, Arc::as_ptr(member))));
+        let idle = self.living().filter_map(|member| Some((member.idle_since()?, Arc::as_ptr(member))));
         let idle = idle.min_by_key(|(since, _)| *since).map(|(_, member)| member);
         let oldest = idle.or_else(|| {
-            let listening = members().filter(|member| hold != Hold::Listen && member.busy() == 0);
+            let listening = self.living().filter(|member| hold != Hold::Listen && member.busy() == 0);
             listening.min_by_key(|member| member.state().used).map(Arc::as_ptr)
         });
         let Some(oldest) = oldest else { return false };
@@ -451,7 +448,7 @@ impl State {
             // If a call waits, the session is about to be used.
             is_the_users(other) && !group.turns.are_waited_for()
         });
-        let idle = groups.flat_map(|(_, group)| &group.members);
+        let idle = groups.flat_map(|(_, group)| &group.members).filter(|member| !member.is_dead());
         let mut idle: Vec<_> =
             idle.filter_map(|member| Some((member.idle_since()?, Arc::as_ptr(member)))).collect();
         let spare = (idle.len() + 1).saturating_sub(most.max(1));
@@ -477,7 +474,6 @@ impl State {
             // Waiting calls are told of the sessions of this group.
             !group.members.is_empty() || group.turns.are_waited_for()
         });
-        self.count -= out.len();
         out
     }
 }

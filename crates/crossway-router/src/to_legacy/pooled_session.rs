@@ -22,6 +22,17 @@ use super::unowned::{Taker, attend};
 use crate::limits::OPEN_TIME;
 use crate::mailbox::Mailbox;
 
+/// What may become of a session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Standing {
+    /// It gets calls.
+    InService,
+    /// It gets no new calls, and those that it has go on.
+    Finishing,
+    /// It has no calls and gets none: it is to be closed.
+    Over,
+}
+
 /// One session with the server, opened when it is first needed.
 pub(super) struct PooledSession {
     pub(super) link: Link,
@@ -286,13 +297,19 @@ impl PooledSession {
         self.kill_if_done();
     }
 
-    pub(super) fn is_retired(&self) -> bool {
-        self.is_retired.load(Ordering::SeqCst)
+    fn kill_if_done(&self) {
+        if self.busy.load(Ordering::SeqCst) == 0 && self.is_retired.load(Ordering::SeqCst) {
+            self.kill();
+        }
     }
 
-    fn kill_if_done(&self) {
-        if self.busy.load(Ordering::SeqCst) == 0 && self.is_retired() {
-            self.kill();
+    /// What may become of the session. Of one that is dead, calls may be in flight: one exchange with a server can break while its
+    /// others go on.
+    pub(super) fn standing(&self) -> Standing {
+        match self.is_dead() || self.is_retired.load(Ordering::SeqCst) {
+            false => Standing::InService,
+            true if self.is_dead() && self.busy() == 0 => Standing::Over,
+            true => Standing::Finishing,
         }
     }
 

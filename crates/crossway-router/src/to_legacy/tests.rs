@@ -6,6 +6,7 @@ use tokio::sync::mpsc::Receiver;
 use super::*;
 use crate::{ClientSession, ScopeKey};
 
+mod exchanges;
 mod listening;
 mod opening;
 mod programs;
@@ -18,6 +19,10 @@ mod turns;
 mod url_elicitation;
 
 const OPENED: &str = r#"{"protocolVersion":"2025-11-25","capabilities":{"tools":{"listChanged":true},"resources":{"subscribe":true},"logging":{}},"serverInfo":{"name":"s","version":"1"}}"#;
+
+/// The result of opening a session with a server that does not log.
+const PLAIN: &str =
+    r#"{"protocolVersion":"2025-11-25","capabilities":{"tools":{}},"serverInfo":{"name":"s","version":"1"}}"#;
 
 /// A modern request; `rest` stands behind its metadata, `meta` in it.
 fn modern(id: &str, method: &str, capabilities: &str, meta: &str, rest: &str) -> Message {

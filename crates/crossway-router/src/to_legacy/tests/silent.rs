@@ -8,7 +8,7 @@ async fn plain_server(rig: &mut Rig) -> Server {
     let (_, server) =
         tokio::time::timeout(SILENT_TIME, rig.servers.recv()).await.expect("a session").unwrap();
     let opening = server.expect("initialize").await;
-    server.answer(&opening, r#"{"protocolVersion":"2025-11-25","capabilities":{"tools":{}},"serverInfo":{"name":"s","version":"1"}}"#);
+    server.answer(&opening, PLAIN);
     assert!(server.receive().await.unwrap().is_method("notifications/initialized"));
     server
 }
