@@ -12,7 +12,8 @@
 //! | questions | while a server waits for an answer of the client, its call has no turn and does not count as silent |
 //!
 //! Notifications, responses, the standing stream and `subscriptions/listen` pass untouched: they take no turn, since calls with a turn
-//! may wait for them. A call that waits for its turn can be cancelled like any other.
+//! may wait for them. So does `ping`, which asks whether the server still answers: it must not wait for the calls that it is asked
+//! about, and its answer must not hide that calls fail. Who sends it limits its time. A call that waits for its turn can be cancelled like any other.
 //!
 //! All users of the upstream share the bounds and the breaker: one client's failing calls can suspend the upstream for all. A
 //! single answer in between prevents that. A [group](GuardOptions::group_by) of callers gets three quarters of the bounds at most.
@@ -127,7 +128,7 @@ impl Connection for GuardConnection {
     fn call(&self, call: Call) -> Reply {
         match &call.ask {
             Ask::Message(message) if message.is_request() => {
-                if message.is_method("subscriptions/listen") {
+                if message.is_method("subscriptions/listen") || message.is_method("ping") {
                     return self.line.link.call(call);
                 }
             }

@@ -2,6 +2,7 @@
 
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
+use std::time::Duration;
 
 use crossway_era::to_legacy::Session;
 use crossway_service::{Outcome, Reason, Running};
@@ -9,6 +10,45 @@ use tokio::time::{Instant, sleep, timeout};
 
 use super::pooled_session::{Lease, PooledSession};
 use crate::limits::{OPEN_TIME, PING_PAUSE, SILENT_TIME};
+
+/// What became of a ping.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Ping {
+    /// The server has answered it, so it has read what was sent before.
+    Answered,
+    /// The server has refused it, or something in front of the server has.
+    Refused,
+    /// It was not sent, which shows nothing about the server.
+    Unsent,
+    /// It was not answered in time, or its connection broke.
+    Silent,
+}
+
+impl Ping {
+    /// The pause before the next ping, after this pause.
+    fn pause(self, last: Duration) -> Duration {
+        if self == Self::Unsent { (last * 2).min(OPEN_TIME) } else { PING_PAUSE }
+    }
+}
+
+impl PooledSession {
+    async fn ping(&self) -> Ping {
+        let error = match timeout(SILENT_TIME, self.ask(Session::ping())).await {
+            Ok(Ok(_)) => return Ping::Answered,
+            Ok(Err(error)) => error,
+            Err(_) => return Ping::Silent,
+        };
+        // A ping whose own exchange breaks shows nothing about the calls in flight in others.
+        if matches!(error.reason(), Reason::SessionEnded | Reason::Closing) {
+            self.kill();
+        }
+        match error.outcome() {
+            Outcome::Answered => Ping::Refused,
+            Outcome::NotSent => Ping::Unsent,
+            Outcome::Unknown => Ping::Silent,
+        }
+    }
+}
 
 impl Lease {
     /// Returns the session after a call that ended without an answer, and pings the server.
@@ -25,14 +65,7 @@ impl Lease {
         }
         if self.is_exclusive {
             member.unconfirmed_cancels.fetch_add(1, Ordering::AcqRel);
-            tokio::spawn(async move {
-                match timeout(SILENT_TIME, member.ask(Session::ping())).await {
-                    Ok(Ok(_)) => drop(member.unconfirmed_cancels.fetch_sub(1, Ordering::AcqRel)),
-                    // The server is still busy with the cancelled call alone: calls that can be asked get another session.
-                    _ => member.retire(),
-                }
-                drop(self);
-            });
+            tokio::spawn(confirm(self));
             return;
         }
         let may_log = member.session().is_some_and(|session| session.can("logging"));
@@ -50,6 +83,24 @@ impl Lease {
     }
 }
 
+/// Pings a server after a call that may ask its client, until no other such call can be taken for it. Meanwhile the call's lease is kept.
+async fn confirm(lease: Lease) {
+    let member = &lease.member;
+    let (began, mut pause) = (Instant::now(), PING_PAUSE);
+    while !member.is_dead() {
+        match member.ping().await {
+            Ping::Answered => {
+                member.unconfirmed_cancels.fetch_sub(1, Ordering::AcqRel);
+                return;
+            }
+            ping if ping != Ping::Silent && began.elapsed() < SILENT_TIME => pause = ping.pause(pause),
+            // The server is still busy with the cancelled call alone: calls that can be asked get another session.
+            _ => return member.retire(),
+        }
+        sleep(pause).await;
+    }
+}
+
 /// Pings a server until it has seen all cancellations, or its session has ended. Does not keep the session alive.
 async fn ping(member: Weak<PooledSession>, running: Running) {
     let mut silence = None;
@@ -58,23 +109,13 @@ async fn ping(member: Weak<PooledSession>, running: Running) {
         let Some(member) = member.upgrade().filter(|member| !member.is_dead()) else { return };
         let unheard = member.state().unheard;
         let (heard, began) = (member.heard(), Instant::now());
-        let answer = timeout(SILENT_TIME, member.ask(Session::ping())).await;
-        // A ping whose own exchange breaks shows nothing about the calls in flight in others.
-        if let Ok(Err(error)) = &answer
-            && matches!(error.reason(), Reason::SessionEnded | Reason::Closing)
-        {
-            member.kill();
-        }
-        let confirmed = if matches!(answer, Ok(Ok(_))) { unheard } else { 0 };
-        let outcome = match answer {
-            Ok(answer) => answer.map_or_else(|error| error.outcome(), |_| Outcome::Answered),
-            Err(_) => Outcome::Unknown,
-        };
-        pause = if outcome == Outcome::NotSent { (pause * 2).min(OPEN_TIME) } else { PING_PAUSE };
-        match outcome {
-            Outcome::NotSent => {}
-            Outcome::Answered => {
+        let ping = member.ping().await;
+        pause = ping.pause(pause);
+        match ping {
+            Ping::Unsent => {}
+            Ping::Answered | Ping::Refused => {
                 silence = None;
+                let confirmed = if ping == Ping::Answered { unheard } else { 0 };
                 member.unconfirmed_cancels.fetch_sub(confirmed, Ordering::AcqRel);
                 let mut state = member.state();
                 state.unheard -= confirmed;
@@ -84,7 +125,7 @@ async fn ping(member: Weak<PooledSession>, running: Running) {
                     return;
                 }
             }
-            Outcome::Unknown => {
+            Ping::Silent => {
                 let (before, since) = *silence.get_or_insert((heard, began));
                 if member.heard() != before {
                     // Other calls keep it busy.

@@ -268,3 +268,30 @@ async fn a_trial_that_is_given_up_late_tells_nothing_while_a_newer_one_runs() {
         assert!(limits::BREAKER_FIRST <= after && after <= limits::BREAKER_FIRST * 2, "{after:?}");
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn pings_take_no_turn_and_show_nothing_of_the_upstream() {
+    let mut bench = Bench::new(once().bounds(1, 0));
+    let _working = bench.call(1);
+    let _working_seen = bench.see().await;
+    for id in 2..2 + limits::BREAKER_FAILURES {
+        let mut ping = bench.ping(id);
+        bench.seen.try_recv().expect("it waits for no turn").fail(away());
+        assert_eq!(failure(&mut ping).await, away());
+    }
+    assert_eq!(bench.guard.health().state, HealthState::Up);
+}
+
+#[tokio::test(start_paused = true)]
+async fn calls_that_fail_in_a_row_open_the_breaker_though_pings_between_them_are_answered() {
+    let mut bench = Bench::new(once());
+    for id in 0..limits::BREAKER_FAILURES {
+        let mut reply = bench.call(id);
+        bench.see().await.fail(away());
+        failure(&mut reply).await;
+        let mut ping = bench.ping(100 + id);
+        bench.see().await.answer();
+        answered(&mut ping).await;
+    }
+    assert_eq!(bench.guard.health().state, HealthState::Down);
+}

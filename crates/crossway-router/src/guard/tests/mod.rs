@@ -78,6 +78,10 @@ impl Bench {
         self.ask(&format!(r#"{{"jsonrpc":"2.0","id":{id},"method":"tools/call","params":{{"name":"t"}}}}"#))
     }
 
+    fn ping(&self, id: u32) -> Reply {
+        self.ask(&format!(r#"{{"jsonrpc":"2.0","id":{id},"method":"ping"}}"#))
+    }
+
     fn ask(&self, text: &str) -> Reply {
         self.link.call(Call::message(message(text), Context::default()))
     }

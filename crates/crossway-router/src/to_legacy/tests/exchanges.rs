@@ -166,3 +166,16 @@ async fn calls_in_flight_are_answered_by_a_session_that_was_silent_and_then_brok
     kept_exchange.answer();
     answered(&mut kept).await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_ping_that_was_not_sent_ends_no_session() {
+    let mut bench = Bench::new();
+    let (given_up, _exchange) = bench.call(ELICITS).await;
+    drop(given_up);
+    let unsent = CallError::not_sent(Reason::Unavailable("nobody listens".into()));
+    bench.see("ping").await.fail(unsent);
+    bench.see("ping").await.answer();
+    settle().await;
+    let (_later, exchange) = bench.call(ELICITS).await;
+    assert_eq!(exchange.session, 0);
+}
