@@ -42,7 +42,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Bridge(args) => {
             start_log(&log)?;
             let threads = args.listen.threads.unwrap_or_else(|| threads(!args.command.is_empty()));
-            runtime(threads, args.connections())?.block_on(crossway_gateway::bridge(args))?;
+            runtime(threads, 0)?.block_on(crossway_gateway::bridge(args))?;
         }
         Command::Demo(args) => {
             start_log(&log)?;

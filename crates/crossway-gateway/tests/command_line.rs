@@ -236,15 +236,38 @@ fn health_of_nobody_ends_with_1_and_says_who_was_asked() {
 
 #[cfg(unix)]
 #[test]
-fn a_hard_limit_of_open_files_that_is_too_low_is_told_at_the_start() {
-    let script = "ulimit -n 200; exec \"$0\" bridge";
-    let output = Command::new("sh").args(["-c", script, support::CROSSWAY]).output().unwrap();
-    let said = String::from_utf8(output.stderr).unwrap();
-    assert!(said.contains("WARN") && said.contains("RLIMIT_NOFILE") && said.contains("limit=200"), "{said}");
-    let output =
-        Command::new("sh").args(["-c", "ulimit -n 200; exec \"$0\" openapi", support::CROSSWAY]).output();
-    assert!(
-        !String::from_utf8(output.unwrap().stderr).unwrap().contains("RLIMIT_NOFILE"),
-        "it has no such bound"
-    );
+fn a_hard_limit_of_open_files_that_is_too_low_for_the_sessions_of_commands_is_told_at_the_start() {
+    // The address is taken, so that each ends at once.
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let folder = tempfile::tempdir().unwrap();
+    let servers = folder.path().join("servers.json");
+    std::fs::write(&servers, r#"{"mcpServers":{"a":{"command":"false"},"b":{"command":"false"}}}"#).unwrap();
+    let config = ["bridge", "--config", servers.to_str().unwrap()];
+    let url = ["bridge", "--upstream", "http://127.0.0.1:9/mcp"];
+    let command = |sessions| ["bridge", "--sessions", sessions, "--", "false"];
+    let of_config = |sessions| [&config[..], &["--sessions", sessions]].concat();
+    for (arguments, needed) in [
+        (command("33").to_vec(), None),
+        (command("34").to_vec(), Some(204)),
+        (of_config("16"), None),
+        (of_config("17"), Some(204)),
+        // They have no such bound.
+        (url.to_vec(), None),
+        (vec!["openapi"], None),
+    ] {
+        let mut arguments = arguments;
+        if arguments[0] == "bridge" {
+            arguments.splice(1..1, ["--listen", &address]);
+        }
+        let script = ["-c", "ulimit -n 200; exec \"$0\" \"$@\"", support::CROSSWAY];
+        let output = Command::new("sh").args(script).args(&arguments).output().unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert!(!output.status.success(), "{arguments:?}: {said}");
+        assert_eq!(said.contains("RLIMIT_NOFILE"), needed.is_some(), "{arguments:?}: {said}");
+        if let Some(needed) = needed {
+            let wanted = format!("needed={needed}");
+            assert!(said.contains("WARN") && said.contains("limit=200") && said.contains(&wanted), "{said}");
+        }
+    }
 }

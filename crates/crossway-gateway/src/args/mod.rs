@@ -16,7 +16,6 @@ use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
 
 use crate::config::limits::{LONGEST, THREADS};
-use crate::limits::COMMAND_SESSIONS;
 pub use header::{HeaderArg, HeaderError};
 pub use listen::Listen;
 pub(crate) use listen::literal;
@@ -205,14 +204,6 @@ pub struct BridgeArgs {
     /// The MCP server to launch, with its arguments: a stdio server.
     #[arg(last = true, value_name = "COMMAND", num_args = 0..)]
     pub command: Vec<String>,
-}
-
-impl BridgeArgs {
-    /// The connections of clients that files have to be open for: two for each session that a command may have, for a call and a stream.
-    #[must_use]
-    pub fn connections(&self) -> usize {
-        self.sessions.map_or(COMMAND_SESSIONS, NonZeroUsize::get).saturating_mul(2)
-    }
 }
 
 /// `crossway stdio`.

@@ -33,6 +33,7 @@ async fn run(args: BridgeArgs) -> Result<(), RunError> {
     let (plan, listen) = plan::bridge(args)?;
     match plan {
         BridgePlan::One(upstream) => {
+            open_files_for(sessions, usize::from(matches!(upstream, UpstreamPlan::Command(_))));
             let mut bound = BoundListener::new(listen).await?;
             let mut to_legacy = ToLegacyOptions::shared_by(SharedBy::Everyone);
             if matches!(upstream, UpstreamPlan::Command(_)) {
@@ -49,11 +50,24 @@ async fn run(args: BridgeArgs) -> Result<(), RunError> {
         BridgePlan::Many { file, servers, keyring } => {
             // A file that can't be used is reported before anything is bound.
             let mut fleet = Fleet::new(file, servers, keyring)?.sessions(sessions);
+            open_files_for(sessions, fleet.commands());
             let bound = BoundListener::new(listen).await?;
             fleet.serve(bound).await?;
         }
     }
     Ok(())
+}
+
+/// Raises the limit of open files for the sessions of this many commands, or warns where it is too low.
+///
+/// A session needs six files, as many as three of the connections that are counted there: two connections of its
+/// client, for a stream and for a call, and its process with three pipes.
+fn open_files_for(
+    #[cfg_attr(not(unix), expect(unused_variables))] sessions: usize,
+    #[cfg_attr(not(unix), expect(unused_variables))] commands: usize,
+) {
+    #[cfg(unix)]
+    crate::raise_descriptor_limit(sessions.saturating_mul(commands).saturating_mul(3));
 }
 
 /// The name for a server in a client's file.

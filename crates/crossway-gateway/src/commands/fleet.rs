@@ -136,6 +136,12 @@ impl Fleet {
         self
     }
 
+    /// How many of the servers are commands.
+    pub(crate) fn commands(&self) -> usize {
+        let servers = self.fixed.iter().chain(&self.listed);
+        servers.filter(|server| matches!(server.upstream, UpstreamPlan::Command(_))).count()
+    }
+
     /// Sets how many sessions each command may have.
     pub(crate) fn sessions(mut self, sessions: usize) -> Self {
         self.sessions = sessions;
