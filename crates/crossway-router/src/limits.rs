@@ -48,7 +48,8 @@ pub const POOL_SWEEP: Duration = Duration::from_secs(15);
 pub const OPEN_TIME: Duration = Duration::from_secs(30);
 
 /// How long a server that was pinged after a call without an answer may say nothing before its session gets
-/// no new calls: 30 s. Servers that work through calls one by one answer when the current one is done.
+/// no new calls until it answers: 30 s. Servers that work through calls one by one answer when the current
+/// one is done.
 pub const SILENT_TIME: Duration = Duration::from_secs(30);
 
 /// The pause between an unanswered ping and the next: 1 s. It doubles up to 30 s while pings cannot be sent.

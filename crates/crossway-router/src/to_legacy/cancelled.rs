@@ -9,6 +9,7 @@ use crossway_service::{Outcome, Reason, Running};
 use tokio::time::{Instant, sleep, timeout};
 
 use super::pooled_session::{Lease, PooledSession};
+use super::reply::Ended;
 use crate::limits::{OPEN_TIME, PING_PAUSE, SILENT_TIME};
 
 /// What became of a ping.
@@ -56,54 +57,65 @@ impl Lease {
     /// Later messages of the server for that call would be taken for the next call's, maybe another client's: so no call in which the server
     /// may ask gets the session until the server has answered a ping that was sent after the cancellation.
     ///
-    /// `is_given_up` says that the call's time was up, or that its client has left: then a server from which nothing comes any more
-    /// gets no new calls in this session.
-    pub(super) fn settle(self, is_given_up: bool) {
+    /// A session gets no new calls while its server is silent after a call that was given up: the server may hang, or be at work on that
+    /// call alone.
+    pub(super) fn settle(self, ended: Ended) {
         let member = Arc::clone(&self.member);
         if member.is_dead() {
             return;
         }
-        if self.is_exclusive {
-            member.unconfirmed_cancels.fetch_add(1, Ordering::AcqRel);
-            tokio::spawn(confirm(self));
-            return;
-        }
         let may_log = member.session().is_some_and(|session| session.can("logging"));
-        if !is_given_up && !may_log {
-            return;
-        }
-        let mut state = member.state();
-        if may_log {
-            member.unconfirmed_cancels.fetch_add(1, Ordering::AcqRel);
-            state.unheard += 1;
-        }
-        if let Some(running) = member.pinging.claim() {
-            tokio::spawn(ping(Arc::downgrade(&member), running));
+        match (self.is_exclusive, may_log, ended) {
+            (true, _, _) => {
+                member.unconfirmed_cancels.fetch_add(1, Ordering::AcqRel);
+                tokio::spawn(confirm(self));
+            }
+            (false, true, _) | (false, false, Ended::GivenUp) => {
+                let mut state = member.state();
+                if may_log {
+                    member.unconfirmed_cancels.fetch_add(1, Ordering::AcqRel);
+                    state.unheard += 1;
+                }
+                if let Some(running) = member.pinging.claim() {
+                    tokio::spawn(confirm_all(Arc::downgrade(&member), running));
+                }
+            }
+            (false, false, Ended::Answered | Ended::Failed) => {}
         }
     }
 }
 
-/// Pings a server after a call that may ask its client, until no other such call can be taken for it. Meanwhile the call's lease is kept.
+/// Pings a server after a call that may ask its client, until it has seen the cancellation, or its session has ended. Does not keep the
+/// session alive.
+///
+/// The call's lease is kept until the server counts as silent: then other calls that can be asked get another session.
 async fn confirm(lease: Lease) {
-    let member = &lease.member;
+    let member = Arc::downgrade(&lease.member);
+    let (mut lease, mut silence) = (Some(lease), None);
     let (began, mut pause) = (Instant::now(), PING_PAUSE);
-    while !member.is_dead() {
-        match member.ping().await {
+    loop {
+        let Some(member) = member.upgrade().filter(|member| !member.is_dead()) else { return };
+        let ping = member.ping().await;
+        pause = ping.pause(pause);
+        match ping {
             Ping::Answered => {
                 member.unconfirmed_cancels.fetch_sub(1, Ordering::AcqRel);
                 return;
             }
-            ping if ping != Ping::Silent && began.elapsed() < SILENT_TIME => pause = ping.pause(pause),
-            // The server is still busy with the cancelled call alone: calls that can be asked get another session.
-            _ => return member.retire(),
+            _ if began.elapsed() < SILENT_TIME => {}
+            _ => {
+                silence.get_or_insert_with(|| member.fall_silent());
+                drop(lease.take());
+            }
         }
+        drop(member);
         sleep(pause).await;
     }
 }
 
 /// Pings a server until it has seen all cancellations, or its session has ended. Does not keep the session alive.
-async fn ping(member: Weak<PooledSession>, running: Running) {
-    let mut silence = None;
+async fn confirm_all(member: Weak<PooledSession>, running: Running) {
+    let (mut unanswered, mut silence) = (None, None);
     let mut pause = PING_PAUSE;
     loop {
         let Some(member) = member.upgrade().filter(|member| !member.is_dead()) else { return };
@@ -114,7 +126,7 @@ async fn ping(member: Weak<PooledSession>, running: Running) {
         match ping {
             Ping::Unsent => {}
             Ping::Answered | Ping::Refused => {
-                silence = None;
+                (unanswered, silence) = (None, None);
                 let confirmed = if ping == Ping::Answered { unheard } else { 0 };
                 member.unconfirmed_cancels.fetch_sub(confirmed, Ordering::AcqRel);
                 let mut state = member.state();
@@ -126,12 +138,12 @@ async fn ping(member: Weak<PooledSession>, running: Running) {
                 }
             }
             Ping::Silent => {
-                let (before, since) = *silence.get_or_insert((heard, began));
+                let (before, since) = *unanswered.get_or_insert((heard, began));
                 if member.heard() != before {
                     // Other calls keep it busy.
-                    silence = None;
+                    unanswered = None;
                 } else if since.elapsed() >= SILENT_TIME {
-                    member.retire();
+                    silence.get_or_insert_with(|| member.fall_silent());
                 }
             }
         }

@@ -12,7 +12,7 @@ use tokio::sync::broadcast::{self, error::RecvError};
 use tokio::sync::watch;
 
 use super::pool::Pool;
-use super::pooled_session::{Lease, PooledSession};
+use super::pooled_session::{Lease, PooledSession, Service};
 use super::sharers::Sharer;
 use crate::mailbox::{Found, Mailbox};
 
@@ -43,7 +43,7 @@ async fn begin(
     let asks = ClientFeatures::of(message);
     let mut lease = pool.lease_to_listen(pool.owner(message, &asks, context), &asks)?;
     let session = lease.member.open().await?;
-    let (changes, death) = (lease.member.audience.changes(), lease.member.death());
+    let (changes, service) = (lease.member.audience.changes(), lease.member.service());
     let mut listener = Listener::new(noted.id.clone(), filter, session);
     let sharer = pool.options.sharers.of(context);
     let mut subscriptions = Subscriptions::new(pool, &lease.member, sharer, listener.uris());
@@ -56,7 +56,7 @@ async fn begin(
     Ok(Listening {
         listener,
         changes,
-        death,
+        service,
         noted,
         is_acknowledged: false,
         has_ended: false,
@@ -68,7 +68,7 @@ async fn begin(
 struct Listening {
     listener: Listener,
     changes: broadcast::Receiver<Message>,
-    death: watch::Receiver<bool>,
+    service: watch::Receiver<Service>,
     noted: Noted,
     is_acknowledged: bool,
     has_ended: bool,
@@ -87,7 +87,7 @@ impl Listening {
         loop {
             tokio::select! {
                 () = self.noted.cancelled() => return None,
-                _ = self.death.wait_for(|is_dead| *is_dead) => break,
+                _ = self.service.wait_for(|service| !service.is_open()) => break,
                 change = self.changes.recv() => match change {
                     Ok(change) => {
                         if let Some(change) = self.listener.handle_change(&change) {

@@ -10,7 +10,7 @@ use tokio::time::sleep;
 
 use super::pool::{Owner, Pool};
 use super::pooled_session::Lease;
-use super::reply::CallReply;
+use super::reply::{CallReply, Ended};
 use super::sharers::Sharer;
 use crate::mailbox::Mailbox;
 
@@ -41,7 +41,7 @@ impl Parked {
         self.lease.member.refuse_rest(&self.mailbox, false);
         drop(self.reply);
         if self.owner.is_many() {
-            self.lease.settle(true);
+            self.lease.settle(Ended::GivenUp);
         }
     }
 }

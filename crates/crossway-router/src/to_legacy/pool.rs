@@ -423,15 +423,18 @@ impl State {
         }
     }
 
-    /// Ends the session that was unused for the longest time. If there is none, a call may evict one that
-    /// only has listeners. Returns false if all are in use.
+    /// Ends the session without calls that was used the longest time ago. One whose server is silent goes
+    /// first, and one that only has listeners last, and only for a call. Returns false if all are in use.
     fn evict(&mut self, hold: Hold) -> bool {
-        let idle = self.living().filter_map(|member| Some((member.idle_since()?, Arc::as_ptr(member))));
-        let idle = idle.min_by_key(|(since, _)| *since).map(|(_, member)| member);
-        let oldest = idle.or_else(|| {
-            let listening = self.living().filter(|member| hold != Hold::Listen && member.busy() == 0);
-            listening.min_by_key(|member| member.state().used).map(Arc::as_ptr)
+        let may_end = |member: &&Arc<PooledSession>| match member.idle_since() {
+            Some(_) => true,
+            None => hold != Hold::Listen && member.busy() == 0,
+        };
+        let oldest = self.living().filter(may_end).min_by_key(|member| {
+            let is_silent = member.standing() == Standing::Silent;
+            (!is_silent, member.idle_since().is_none(), member.state().used)
         });
+        let oldest = oldest.map(Arc::as_ptr);
         let Some(oldest) = oldest else { return false };
         self.end(&[oldest]);
         true

@@ -1,8 +1,8 @@
 //! One session with the legacy server.
 
 use std::collections::{HashMap, VecDeque};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Weak};
 
 use crossway_era::to_legacy::{self, ClientFeatures, Level, Session};
 use crossway_proto::{Message, RequestId};
@@ -27,10 +27,39 @@ use crate::mailbox::Mailbox;
 pub(super) enum Standing {
     /// It gets calls.
     InService,
+    /// It gets no new calls until its server answers again.
+    Silent,
     /// It gets no new calls, and those that it has go on.
     Finishing,
     /// It has no calls and gets none: it is to be closed.
     Over,
+}
+
+/// What keeps new calls from a session.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Service {
+    is_dead: bool,
+    /// How many tasks wait for a sign of life of its server.
+    silences: usize,
+}
+
+impl Service {
+    /// Whether the session gets new calls.
+    pub(super) fn is_open(self) -> bool {
+        !self.is_dead && self.silences == 0
+    }
+}
+
+/// While it lasts, a session gets no new calls because its server is silent. Does not keep the session alive.
+pub(super) struct Silence(Weak<PooledSession>);
+
+impl Drop for Silence {
+    fn drop(&mut self) {
+        if let Some(member) = self.0.upgrade() {
+            member.service.send_modify(|service| service.silences -= 1);
+            member.turns.next();
+        }
+    }
 }
 
 /// One session with the server, opened when it is first needed.
@@ -41,9 +70,7 @@ pub(super) struct PooledSession {
     opened: OnceCell<Session>,
     /// The number of failed openings, and the last one's error.
     failed: Mutex<(u64, Option<CallError>)>,
-    is_dead: watch::Sender<bool>,
-    /// Whether the session gets no new calls, and ends with those that it has.
-    is_retired: AtomicBool,
+    service: watch::Sender<Service>,
     /// The number of the server's messages.
     heard: AtomicU64,
     /// Whether a call that may ask its client holds the session.
@@ -107,8 +134,7 @@ impl PooledSession {
             is_many: key.owner.is_many(),
             opened: OnceCell::new(),
             failed: Mutex::default(),
-            is_dead: watch::Sender::new(false),
-            is_retired: AtomicBool::new(false),
+            service: watch::Sender::new(Service::default()),
             heard: AtomicU64::new(0),
             is_leased: AtomicBool::new(false),
             is_parked: AtomicBool::new(false),
@@ -291,25 +317,21 @@ impl PooledSession {
         }
     }
 
-    /// Gives the session no new calls: it ends after those that it has.
-    pub(super) fn retire(&self) {
-        self.is_retired.store(true, Ordering::SeqCst);
-        self.kill_if_done();
-    }
-
-    fn kill_if_done(&self) {
-        if self.busy.load(Ordering::SeqCst) == 0 && self.is_retired.load(Ordering::SeqCst) {
-            self.kill();
-        }
+    /// Gives the session no new calls for as long as the result lasts. Who listens is told of the end, since the server may be silent for
+    /// long; its work, of which some may be nobody's any more, goes on.
+    pub(super) fn fall_silent(self: &Arc<Self>) -> Silence {
+        self.service.send_modify(|service| service.silences += 1);
+        Silence(Arc::downgrade(self))
     }
 
     /// What may become of the session. Of one that is dead, calls may be in flight: one exchange with a server can break while its
     /// others go on.
     pub(super) fn standing(&self) -> Standing {
-        match self.is_dead() || self.is_retired.load(Ordering::SeqCst) {
-            false => Standing::InService,
-            true if self.is_dead() && self.busy() == 0 => Standing::Over,
-            true => Standing::Finishing,
+        match *self.service.borrow() {
+            service if service.is_open() => Standing::InService,
+            Service { is_dead: false, .. } => Standing::Silent,
+            _ if self.busy() == 0 => Standing::Over,
+            _ => Standing::Finishing,
         }
     }
 
@@ -324,15 +346,16 @@ impl PooledSession {
     }
 
     pub(super) fn kill(&self) {
-        self.is_dead.send_replace(true);
+        self.service.send_modify(|service| service.is_dead = true);
     }
 
     pub(super) fn is_dead(&self) -> bool {
-        *self.is_dead.borrow()
+        self.service.borrow().is_dead
     }
 
-    pub(super) fn death(&self) -> watch::Receiver<bool> {
-        self.is_dead.subscribe()
+    /// Tells listeners when the session gets no new calls any more.
+    pub(super) fn service(&self) -> watch::Receiver<Service> {
+        self.service.subscribe()
     }
 
     /// Whether a call that may ask its client holds the session.
@@ -391,8 +414,7 @@ impl Lease {
     /// From now on the hold is a listener's: the server notices nothing of it but its [resources](Audience).
     pub(super) fn listens(&mut self) {
         if std::mem::replace(&mut self.is_busy, false) {
-            self.member.busy.fetch_sub(1, Ordering::SeqCst);
-            self.member.kill_if_done();
+            self.member.busy.fetch_sub(1, Ordering::AcqRel);
         }
     }
 

@@ -51,7 +51,7 @@ enum Phase {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Ended {
+pub(super) enum Ended {
     /// By the server.
     Answered,
     /// By time or by its client: the server may still be at work, or hang.
@@ -260,7 +260,7 @@ impl CallReply {
             // The cancellation goes to the server before any other request.
             drop(reply);
             if !was_answered && self.owner.is_many() {
-                lease.settle(ended == Ended::GivenUp);
+                lease.settle(ended);
             }
         }
     }

@@ -179,3 +179,16 @@ async fn a_ping_that_was_not_sent_ends_no_session() {
     let (_later, exchange) = bench.call(ELICITS).await;
     assert_eq!(exchange.session, 0);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_session_whose_pings_cannot_be_sent_for_long_is_left_to_no_other_call_that_may_ask() {
+    let mut bench = Bench::new();
+    let (given_up, _exchange) = bench.call(ELICITS).await;
+    drop(given_up);
+    let until = tokio::time::Instant::now() + SILENT_TIME * 2;
+    while tokio::time::Instant::now() < until {
+        bench.see("ping").await.fail(CallError::not_sent(Reason::Unavailable("nobody listens".into())));
+    }
+    let (_later, exchange) = bench.call(ELICITS).await;
+    assert_eq!(exchange.session, 1);
+}

@@ -28,8 +28,18 @@ async fn time_passes(server: &Server) {
     server.expect("ping").await;
 }
 
+/// The ping that follows one that was not answered in time.
+async fn next_ping(server: &Server) -> RequestId {
+    loop {
+        let message = server.receive().await.unwrap();
+        if message.is_method("ping") {
+            return message.id().unwrap();
+        }
+    }
+}
+
 #[tokio::test(start_paused = true)]
-async fn a_silent_server_gets_no_new_calls_and_ends_after_those_that_it_has() {
+async fn a_silent_server_gets_no_new_calls_and_is_ended_when_it_was_unused_for_long() {
     let mut rig = rig(ToLegacyOptions::shared_by(SharedBy::Everyone));
     let mut kept = rig.call(tool("1", "{}"));
     let silent = plain_server(&mut rig).await;
@@ -39,14 +49,84 @@ async fn a_silent_server_gets_no_new_calls_and_ends_after_those_that_it_has() {
     let mut later = rig.call(tool("2", "{}"));
     let fresh = plain_server(&mut rig).await;
     let id = fresh.expect("tools/call").await;
-    fresh.answer(&id, "{}");
-    assert_eq!(later.next().await.kind(), Kind::Result);
-    assert_eq!(rig.back.sessions(), 2, "the other has a call");
     silent.answer(&kept_id, "{}");
     assert_eq!(kept.next().await.kind(), Kind::Result);
     kept.end().await;
+    let unused_since = tokio::time::Instant::now();
     while silent.receive().await.is_some() {}
+    assert!(unused_since.elapsed() >= limits::POOL_IDLE, "it may still be at work");
     assert_eq!(rig.back.sessions(), 1);
+    fresh.answer(&id, "{}");
+    assert_eq!(later.next().await.kind(), Kind::Result);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_gets_calls_again_once_it_answers() {
+    let mut rig = rig(ToLegacyOptions::shared_by(SharedBy::Everyone));
+    let given_up_call = rig.call(tool("1", "{}"));
+    let slow = plain_server(&mut rig).await;
+    slow.expect("tools/call").await;
+    drop(given_up_call);
+    assert!(slow.receive().await.unwrap().cancelled_id().is_some());
+    slow.expect("ping").await;
+    time_passes(&slow).await;
+    let _meanwhile = rig.call(tool("2", "{}"));
+    let fresh = plain_server(&mut rig).await;
+    fresh.expect("tools/call").await;
+    // Its work is done now.
+    slow.answer(&next_ping(&slow).await, "{}");
+    settle().await;
+    let _later = rig.call(tool("3", "{}"));
+    slow.expect("tools/call").await;
+    assert_eq!(rig.back.sessions(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn calls_that_may_ask_get_the_session_again_once_its_server_answers() {
+    let mut rig = rig(ToLegacyOptions::shared_by(SharedBy::Everyone));
+    let given_up_call = rig.call(tool("1", ELICITS));
+    let slow = plain_server(&mut rig).await;
+    slow.expect("tools/call").await;
+    drop(given_up_call);
+    assert!(slow.receive().await.unwrap().cancelled_id().is_some());
+    slow.expect("ping").await;
+    time_passes(&slow).await;
+    let _meanwhile = rig.call(tool("2", ELICITS));
+    let fresh = plain_server(&mut rig).await;
+    fresh.expect("tools/call").await;
+    slow.answer(&next_ping(&slow).await, "{}");
+    settle().await;
+    let _later = rig.call(tool("3", ELICITS));
+    slow.expect("tools/call").await;
+    assert_eq!(rig.back.sessions(), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_silent_server_makes_room_before_one_that_answers() {
+    let mut rig = rig(ToLegacyOptions { sessions: 2, ..ToLegacyOptions::shared_by(SharedBy::ScopeKey) });
+    let keyed = |key: &str| {
+        let mut context = Context::default();
+        context.extensions.insert(ScopeKey::new(key));
+        context
+    };
+    let mut first = rig.call_for(tool("1", "{}"), keyed("a"));
+    let unused = plain_server(&mut rig).await;
+    let id = unused.expect("tools/call").await;
+    unused.answer(&id, "{}");
+    assert_eq!(first.next().await.kind(), Kind::Result);
+    let given_up_call = rig.call_for(tool("2", "{}"), keyed("b"));
+    let silent = plain_server(&mut rig).await;
+    silent.expect("tools/call").await;
+    drop(given_up_call);
+    assert!(silent.receive().await.unwrap().cancelled_id().is_some());
+    silent.expect("ping").await;
+    time_passes(&silent).await;
+    let _third = rig.call_for(tool("3", "{}"), keyed("c"));
+    let third = plain_server(&mut rig).await;
+    third.expect("tools/call").await;
+    let _fourth = rig.call_for(tool("4", "{}"), keyed("a"));
+    unused.expect("tools/call").await;
+    assert_eq!(rig.back.sessions(), 2);
 }
 
 #[tokio::test(start_paused = true)]
