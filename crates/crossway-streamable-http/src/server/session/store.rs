@@ -182,10 +182,11 @@ impl Sessions {
         drop(removed);
     }
 
-    /// Ends a session that the upstream has ended: it becomes unknown, and its streams end. Its link is closed once nobody uses it.
+    /// Ends a session that the upstream has ended: it becomes unknown, and its streams end. Its link is closed at once if only the caller
+    /// uses the session, and otherwise by the sweeper: within ten seconds of its last use.
     pub(crate) fn lose(&self, session: &Arc<Session>) {
         session.end_streams();
-        // The table's and the caller's. The sweeper ends it otherwise.
+        // The table holds one, and the caller the other.
         if Arc::strong_count(session) <= 2 {
             self.end(session);
         }
