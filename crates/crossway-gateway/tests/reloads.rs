@@ -8,9 +8,13 @@
 
 mod support;
 
+use std::fs;
+use std::io::Write as _;
+use std::net::{TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use support::tenants::{ALICE, ANN, BOB, GRANTS, by, config, eventually, started};
+use support::{CROSSWAY, Serving};
 
 /// Calls `tool` in a session that is open.
 fn call(serving: &support::Serving, key: &str, session: &str, tool: &str) -> String {
@@ -73,4 +77,45 @@ fn no_call_is_lost_or_wrongly_decided_while_the_config_changes() {
     let made = made.into_inner();
     println!("{reloads} reloads, {made} rounds of calls beside them");
     assert!(made > reloads);
+}
+
+#[test]
+fn a_server_is_switched_off_while_its_grants_stay() {
+    const ADMIN: &str = "an-admin-key-0123456789abcdef0123456789";
+    let dir = tempfile::tempdir().unwrap();
+    let operations = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let path = config(&dir, &format!("{GRANTS}  - {{ tenant: acme, upstream: time, tools: [echo] }}\n"));
+    let rest = format!("operations: {{ listen: '{operations}', admin_key: {ADMIN} }}\n");
+    let text = fs::read_to_string(&path).unwrap() + &rest;
+    let write = |is_off: bool| {
+        let entry = format!("command: '{CROSSWAY}', args: [demo, --stdio], disabled: {is_off}");
+        fs::write(&path, format!("{text}mcpServers: {{ time: {{ {entry} }} }}\n")).unwrap();
+    };
+    write(false);
+    let serving = Serving::start(&["serve", "--config", &path]);
+    let called = |tool| by(ALICE).call(&serving, "/mcp", tool);
+    eventually("the server is there", || called("time__echo").contains("hi"));
+    write(true);
+    eventually("the server is gone", || called("time__echo").contains("Unknown tool: time__echo"));
+    assert!(called("demo__echo").contains("hi"));
+
+    let why = support::run(
+        &[
+            &["explain", "--config", &path, "--upstream", "time", "--tool", "echo"][..],
+            &["--subject", "alice", "--group", "acme"],
+        ]
+        .concat(),
+    );
+    let told = String::from_utf8(why.stdout).unwrap();
+    assert!(why.status.code() == Some(1) && told.contains("switched off in `mcpServers`"), "{told}");
+    let question = r#"{"user":{"subject":"alice","groups":["acme"]},"upstream":"time","tool":"echo"}"#;
+    let mut stream = TcpStream::connect(operations).unwrap();
+    let length = question.len();
+    let head = format!("Host: {operations}\r\nAuthorization: Bearer {ADMIN}\r\nContent-Length: {length}\r\n");
+    write!(stream, "POST /admin/explain HTTP/1.1\r\n{head}Connection: close\r\n\r\n{question}").unwrap();
+    let told = support::read(stream);
+    assert!(told.contains(r#""permitted":false"#) && told.contains("switched off in `mcpServers`"), "{told}");
+
+    write(false);
+    eventually("the server is back", || called("time__echo").contains("hi"));
 }

@@ -62,6 +62,8 @@ pub struct Loaded {
     pub keyring: Option<Arc<Keyring>>,
     /// The upstreams: those of `upstreams` by name, then those of `mcpServers` by name.
     pub upstreams: Vec<UpstreamSpec>,
+    /// The names of the entries of `mcpServers` that are switched off. The policy knows them too.
+    pub switched_off: BTreeSet<String>,
     /// The outgoing proxies for everything that has none of its own.
     pub proxies: Proxies,
     /// The authentication of callers.

@@ -203,6 +203,9 @@ pub enum Problem {
     /// A problem with the policy.
     #[error("{0}")]
     Policy(crossway_policy::Problem),
+    /// A rule names a server that is switched off.
+    #[error("{0:?} is switched off in `mcpServers`: this has no effect until it is on again")]
+    SwitchedOff(String),
     /// A problem with the proof of identity.
     #[error("{0}")]
     Identity(crate::identity::IdentityError),

@@ -13,7 +13,7 @@ use serde_json::value::RawValue;
 
 use super::Gateway;
 use super::current_policy::{CurrentPolicy, PolicySnapshot};
-use super::question::{Question, Who, endpoint, unknown};
+use super::question::{Asked, Question, Who, endpoint, unknown};
 use crate::RunError;
 use crate::args::{CheckFormat, ExplainArgs, ToolsArgs, UserArgs};
 use crate::config;
@@ -47,8 +47,10 @@ pub fn explain(args: &ExplainArgs, out: &mut impl io::Write) -> Result<bool, Run
     let arguments =
         arguments.map_err(|error| RunError::Question(format!("--arguments is no JSON: {error}")))?;
     let upstreams = || loaded.upstreams.iter().map(|spec| spec.name.as_str());
-    let Some(upstream) = loaded.upstreams.iter().find(|spec| spec.name == args.upstream) else {
-        return Err(RunError::Unknown(unknown("upstream", &args.upstream, upstreams())));
+    let upstream = match loaded.upstreams.iter().find(|spec| spec.name == args.upstream) {
+        Some(spec) => Asked::Served { disabled_tools: Some(&spec.disabled_tools) },
+        None if loaded.switched_off.contains(&args.upstream) => Asked::SwitchedOff,
+        None => return Err(RunError::Unknown(unknown("upstream", &args.upstream, upstreams()))),
     };
     let question = Question {
         user: Who::from(&args.user),
@@ -60,7 +62,7 @@ pub fn explain(args: &ExplainArgs, out: &mut impl io::Write) -> Result<bool, Run
         arguments,
         read_only: args.read_only.then_some(true),
     };
-    let answer = question.answer(&loaded.policy, &loaded.identity, Some(&upstream.disabled_tools));
+    let answer = question.answer(&loaded.policy, &loaded.identity, upstream);
     let answer = answer.map_err(RunError::Question)?;
     let text = match args.format {
         CheckFormat::Text => answer.to_string(),

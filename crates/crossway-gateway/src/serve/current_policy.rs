@@ -9,6 +9,7 @@ use crossway_policy::config::Holder;
 use foldhash::HashMap;
 
 use super::actor::Actors;
+use super::question::Asked;
 use super::session_limiters::SessionLimiters;
 use crate::config::file::ScopeFile;
 use crate::config::{Loaded, UpstreamSpec};
@@ -26,6 +27,8 @@ pub(crate) struct PolicySnapshot {
     pub(crate) scopes: HashMap<String, ScopeFile>,
     /// How each upstream is reached.
     pub(crate) plans: HashMap<String, UpstreamPlan>,
+    /// The names of the upstreams that are switched off.
+    pub(crate) switched_off: BTreeSet<String>,
     /// The disabled tools of each upstream that has some.
     pub(crate) disabled_tools: BTreeMap<String, BTreeSet<String>>,
     /// The names of upstreams by the prefixes of their tools.
@@ -68,6 +71,7 @@ impl PolicySnapshot {
             proxies: loaded.proxies,
             scopes,
             plans,
+            switched_off: loaded.switched_off,
             disabled_tools,
             by_prefix,
             openapi,
@@ -78,6 +82,15 @@ impl PolicySnapshot {
                 Some(before) => Actors::after(&before.actors, policy),
                 None => Actors::new(policy, SessionLimiters::new(loaded.limits.sessions), metrics.clone()),
             },
+        }
+    }
+
+    /// What the config says of an upstream that an operator asks about.
+    pub(crate) fn asked(&self, upstream: &str) -> Asked<'_> {
+        match self.plans.contains_key(upstream) {
+            true => Asked::Served { disabled_tools: self.disabled_tools.get(upstream) },
+            false if self.switched_off.contains(upstream) => Asked::SwitchedOff,
+            false => Asked::Unknown,
         }
     }
 }

@@ -68,11 +68,7 @@ impl OperationsSource for Source {
         let question = Question::parse(question.get()).map_err(BadQuestion::new)?;
         let snapshot = self.current.get();
         let answer = question
-            .answer(
-                snapshot.actors.policy(),
-                &snapshot.identity,
-                snapshot.disabled_tools.get(&question.upstream),
-            )
+            .answer(snapshot.actors.policy(), &snapshot.identity, snapshot.asked(&question.upstream))
             .map_err(BadQuestion::new)?;
         to_raw_value(&answer).map_err(|error| BadQuestion::new(error.to_string()))
     }

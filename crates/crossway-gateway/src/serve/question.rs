@@ -14,6 +14,17 @@ use crate::upstream::disabled::disables;
 /// A question for error messages to show.
 const EXAMPLE: &str = r#"{"user":{"subject":"alice","groups":["acme"]},"upstream":"wiki","tool":"read"}"#;
 
+/// What a config says of the upstream of a question, beside its policy.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Asked<'a> {
+    /// The config has no such upstream.
+    Unknown,
+    /// The entry is switched off.
+    SwitchedOff,
+    /// The upstream is served, without these tools.
+    Served { disabled_tools: Option<&'a BTreeSet<String>> },
+}
+
 /// A caller and a call, as operators describe them.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, expecting = "an object")]
@@ -84,7 +95,7 @@ impl Question {
         serde_json::from_str(text).map_err(|error| format!("{error}; a question is written as {EXAMPLE}"))
     }
 
-    /// The policy's answer, corrected by the upstream's disabled tools.
+    /// The policy's answer, corrected by what the config says of the upstream.
     ///
     /// # Errors
     ///
@@ -93,7 +104,7 @@ impl Question {
         &self,
         policy: &Policy,
         identity: &Identity,
-        disabled: Option<&BTreeSet<String>>,
+        upstream: Asked<'_>,
     ) -> Result<Explanation, String> {
         let (kind, name) = match (&self.tool, &self.prompt, &self.resource) {
             (Some(name), None, None) => (Kind::Tool, name),
@@ -108,12 +119,22 @@ impl Question {
         let arguments = self.arguments.as_deref().filter(|_| kind != Kind::Resource).map(RawValue::get);
         let caller = self.user.principal(identity.issuer());
         let mut explanation = policy.explain(&caller, endpoint.as_deref(), &item, arguments);
-        let disabled = disabled.filter(|tools| kind == Kind::Tool && !tools.is_empty());
-        explanation.only_if_listed |= disabled.is_some();
-        if disabled.is_some_and(|tools| disables(tools, name)) {
+        let disabled_tools = match upstream {
+            Asked::Served { disabled_tools } => disabled_tools,
+            Asked::Unknown | Asked::SwitchedOff => None,
+        };
+        let disabled_tools = disabled_tools.filter(|tools| kind == Kind::Tool && !tools.is_empty());
+        explanation.only_if_listed |= disabled_tools.is_some();
+        let missing = match upstream {
+            Asked::SwitchedOff => Some("the upstream is switched off in `mcpServers`"),
+            _ if disabled_tools.is_some_and(|tools| disables(tools, name)) => {
+                Some("the upstream's `disabledTools` names it, so that it is not there")
+            }
+            _ => None,
+        };
+        if let Some(why) = missing {
             (explanation.permitted, explanation.listed, explanation.only_if_listed) = (false, false, false);
-            explanation.because =
-                "the upstream's `disabledTools` names it, so that it is not there".to_owned();
+            explanation.because = why.to_owned();
         }
         Ok(explanation)
     }
@@ -169,10 +190,10 @@ mod tests {
         whole.as_object_mut().unwrap().extend(question.as_object().unwrap().clone());
         // As texts, since the arguments stay as they came.
         let question = Question::parse(&whole.to_string()).unwrap();
-        let disabled = disabled.iter().map(|tool| (*tool).to_owned()).collect();
+        let disabled: BTreeSet<_> = disabled.iter().map(|tool| (*tool).to_owned()).collect();
         let keys = json!({ "proof": "api-keys", "issuer": "the-proof", "keys": [] });
         let identity = Identity::new(&serde_json::from_value(keys).unwrap()).unwrap();
-        question.answer(&policy, &identity, Some(&disabled))
+        question.answer(&policy, &identity, Asked::Served { disabled_tools: Some(&disabled) })
     }
 
     #[test]

@@ -73,7 +73,7 @@ pub struct Entry {
     /// Headers for each request to the URL.
     #[serde(default)]
     headers: BTreeMap<String, String>,
-    /// Whether the entry is skipped.
+    /// Whether the entry is skipped. Rules of `crossway serve` about it may stay: they have no effect, and `check` warns about them.
     #[serde(default)]
     disabled: bool,
     /// Whether the entry is used: the opposite of `disabled`.

@@ -7,6 +7,7 @@ mod place;
 mod policy;
 mod proven;
 mod sources;
+mod switched_off;
 #[cfg(test)]
 mod tests;
 mod upstreams;
@@ -96,7 +97,8 @@ pub(super) fn check(
     let identity = policy::identity(&file, root, context, findings);
     let tenants = file.tenants.keys().cloned().chain([TenantName::anonymous()]).collect();
     named::check(&file, &upstreams, findings);
-    let policy = policy::check(&mut file, root, context, findings)?;
+    let switched_off = switched_off::check(&file, findings);
+    let policy = policy::check(&mut file, &switched_off, root, context, findings)?;
     policy::document_for(&file, &policy, findings);
     let listening = Listening { address: file.listen.0, hosts, origins, tls };
     Some(Loaded {
@@ -105,6 +107,7 @@ pub(super) fn check(
         operations,
         keyring,
         upstreams,
+        switched_off,
         proxies,
         identity: identity?,
         tenants,

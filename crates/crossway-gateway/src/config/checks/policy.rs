@@ -1,5 +1,6 @@
 //! Validates identity, tenants, grants, credentials and quotas.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use crossway_policy::config::{DirectorySource, NamedDirectory, Source, TokenSource};
@@ -13,9 +14,11 @@ use super::upstreams::{UpstreamProblem, is_name};
 use super::{Findings, steps};
 use crate::identity::{Identity, IdentityConfig, IdentityError, IdentityWarning, JwtConfig, NoneConfig};
 
-/// The policy, if it can be used, which is taken out of the file. It knows all upstreams that the file names, also those that something is wrong with.
+/// The policy, if it can be used, which is taken out of the file. It knows all upstreams that the file names, also those that something is
+/// wrong with and those that are switched off.
 pub(super) fn check(
     file: &mut ConfigFile,
+    switched_off: &BTreeSet<String>,
     root: &Node<'_>,
     context: &Context<'_>,
     findings: &mut Findings,
@@ -27,12 +30,14 @@ pub(super) fn check(
     let of_servers = file
         .mcp_servers
         .iter()
-        .filter(|(name, server)| !server.is_disabled() && !file.upstreams.contains_key(*name))
+        .filter(|(name, _)| !file.upstreams.contains_key(*name))
         .map(|(name, _)| UpstreamFacts { name: name.clone(), trusted: false });
     let upstreams: Vec<_> = of_file.chain(of_servers).collect();
     for path in file.endpoints.keys() {
         let name = path.strip_prefix('/').filter(|name| is_name(name));
-        let is_taken = upstreams.iter().any(|upstream| Some(upstream.name.as_str()) == name);
+        let is_taken = upstreams
+            .iter()
+            .any(|upstream| Some(upstream.name.as_str()) == name && !switched_off.contains(&upstream.name));
         if name.is_none() || is_taken {
             let problem = UpstreamProblem::BadEndpoint { path: path.clone(), is_taken };
             findings.error(steps!["endpoints", path.as_str()], problem);

@@ -53,6 +53,25 @@ mcpServers:
 }
 
 #[test]
+fn rules_about_a_server_that_is_switched_off_are_warned_of_and_refuse_nothing() {
+    let text = "upstreams: { a: { command: uvx } }
+mcpServers:
+  time: { command: uvx, disabled: true }
+  git: { command: uvx, enabled: false }
+tenants: { acme: { groups: [acme] } }
+endpoints: { /time: acme }
+grants:
+  - { tenant: acme, upstream: a, tools: [echo] }
+  - { tenant: acme, upstream: time, tools: [echo] }
+  - { tenant: acme, upstream: 'ti*', tools: [echo] }
+credentials: [{ upstream: git, for: tenant, env: TOKEN, from: { env: SET } }]
+quotas: [{ upstream: time, calls: 1/s }, { calls: 1/s }]
+";
+    let told = warned_of(text, "is switched off in `mcpServers`: this has no effect until it is on again");
+    assert_eq!(told, ["grants[1].upstream", "credentials[0].upstream", "quotas[0].upstream"]);
+}
+
+#[test]
 fn a_secret_is_never_the_text_of_a_variable() {
     let text = "identity: { proof: open-webui-jwt, secret: '${NONE:-${OTHER}}', connection_key: '${SET}' }
 upstreams: { a: { command: uvx } }
