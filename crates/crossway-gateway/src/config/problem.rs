@@ -194,6 +194,9 @@ pub enum Problem {
     /// A variable, or an upstream's own `proxy`, has no usable proxy's URL.
     #[error("{0}")]
     Proxy(crossway_dial::BadProxy),
+    /// A variable about telemetry can't be used.
+    #[error(transparent)]
+    Otlp(crate::otlp::OtlpError),
     /// A problem with listeners, limits, the audit file or session keys.
     #[error(transparent)]
     Place(#[from] super::PlaceProblem),

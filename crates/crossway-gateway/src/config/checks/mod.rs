@@ -25,6 +25,7 @@ use super::problem::{Problem, Severity};
 use super::read::Context;
 use super::tree::{Node, Step};
 use super::{Listening, Loaded};
+use crate::otlp::{OtlpError, Settings};
 
 /// The problems that checks find, each with its path.
 #[derive(Default)]
@@ -89,6 +90,12 @@ pub(super) fn check(
         findings.error(Vec::new(), Problem::Proxy(bad));
         Proxies::none()
     });
+    // Proxies are reported above.
+    if let Err(error) = Settings::from_env(context.lookup)
+        && !matches!(error, OtlpError::Proxy(_))
+    {
+        findings.error(Vec::new(), Problem::Otlp(error));
+    }
     let upstreams = upstreams::check(&file, root, context, &proxies, findings);
     let LimitsFile { connections, sessions, message, .. } = file.limits;
     let numbers = [("connections", connections), ("sessions", sessions), ("message", message.0)];

@@ -72,6 +72,33 @@ quotas: [{ upstream: time, calls: 1/s }, { calls: 1/s }]
 }
 
 #[test]
+fn a_variable_that_keeps_telemetry_from_starting_is_an_error() {
+    let told = |name: &str, value: &str| {
+        let lookup = |wanted: &str| match wanted {
+            _ if wanted == name => Some(value.to_owned()),
+            "OTEL_EXPORTER_OTLP_ENDPOINT" => Some("http://127.0.0.1:4318".to_owned()),
+            _ => None,
+        };
+        let text = "upstreams: { a: { command: uvx } }\n";
+        config::parse(Path::new("a.yaml"), text, lookup).err().map(|errors| errors.to_string())
+    };
+    assert_eq!(told("NONE", ""), None);
+    for (name, value) in [
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "127.0.0.1:4317"),
+        ("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc"),
+        ("OTEL_EXPORTER_OTLP_HEADERS", "foo"),
+        ("OTEL_METRIC_EXPORT_INTERVAL", "0"),
+        ("OTEL_RESOURCE_ATTRIBUTES", "foo"),
+    ] {
+        let told = told(name, value).unwrap_or_default();
+        assert!(told.contains(&format!("error: {name} is n")), "{told}");
+    }
+    // One fault of a proxy is told once.
+    let told = told("HTTP_PROXY", "http://[").unwrap();
+    assert_eq!(told.matches("HTTP_PROXY").count(), 1, "{told}");
+}
+
+#[test]
 fn a_secret_is_never_the_text_of_a_variable() {
     let text = "identity: { proof: open-webui-jwt, secret: '${NONE:-${OTHER}}', connection_key: '${SET}' }
 upstreams: { a: { command: uvx } }
