@@ -11,6 +11,7 @@ mod support;
 use std::fs;
 use std::io::Write as _;
 use std::net::{TcpListener, TcpStream};
+use std::process::Command;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use support::tenants::{ALICE, ANN, BOB, GRANTS, by, config, eventually, started};
@@ -118,4 +119,27 @@ fn a_server_is_switched_off_while_its_grants_stay() {
 
     write(false);
     eventually("the server is back", || called("time__echo").contains("hi"));
+}
+
+#[test]
+fn only_the_errors_of_a_changed_config_are_why_it_changes_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = config(&dir, GRANTS);
+    let log = dir.path().join("log");
+    let mut command = Command::new(CROSSWAY);
+    command.args(["serve", "--listen", "127.0.0.1:0", "--log", "warn", "--config", &path]);
+    let _serving = Serving::spawn(command.stderr(fs::File::create(&log).unwrap()));
+    // A pattern that means no upstream is warned of, and a name is an error.
+    let grants = "  - { tenant: acme, upstream: 'no*', tools: [echo] }\n  - { tenant: acme, upstream: nosuch, tools: [echo] }\n";
+    config(&dir, grants);
+    let told = || fs::read_to_string(&log).unwrap();
+    let prefix = "the changed config can't be used, and changes nothing";
+    eventually("the config is refused", || told().contains("there is no upstream \"nosuch\""));
+    let told = told();
+    let lines: Vec<&str> = told.lines().filter(|line| line.contains("grants[")).collect();
+    assert!(lines.iter().any(|line| line.contains("grants[0]") && line.contains(" WARN ")), "{told}");
+    for line in lines {
+        let is_error = line.contains("grants[1]");
+        assert_eq!((line.contains("ERROR"), line.contains(prefix)), (is_error, is_error), "{line}");
+    }
 }

@@ -12,7 +12,7 @@ use super::manager::Manager;
 use super::operating::{Source, Telling, follow_keys, load_tls, operate, record, recorded_all};
 use super::{Edge, Gateway, Prepared, warn};
 use crate::RunError;
-use crate::config::{ConfigErrors, Fixed, Loaded, Reloads};
+use crate::config::{ConfigErrors, Fixed, Loaded, Reloads, Severity};
 use crate::identity::Identity;
 use crate::listener::BoundListener;
 use crate::metrics::{Metrics, Reload};
@@ -161,7 +161,14 @@ impl Reloading {
             Ok(loaded) => loaded,
             Err(errors) => {
                 for finding in errors.0 {
-                    tracing::error!("the changed config can't be used, and changes nothing: {finding}");
+                    match finding.severity {
+                        Severity::Warning => tracing::warn!("{finding}"),
+                        Severity::Error => {
+                            tracing::error!(
+                                "the changed config can't be used, and changes nothing: {finding}"
+                            );
+                        }
+                    }
                 }
                 return Reload::Failed;
             }
