@@ -233,3 +233,25 @@ async fn connections_without_a_request_keep_probes_out_for_seconds_at_most() {
         assert!(begun.elapsed() <= limits::IDLE * 2, "{sent:?} {:?}", begun.elapsed());
     }
 }
+
+#[tokio::test]
+async fn a_probe_over_http_1_0_needs_no_host() {
+    let listener = Listener::start(Some(KEY)).await;
+    for (request, status) in [
+        ("GET /livez HTTP/1.0\r\n", 200),
+        ("HEAD /livez HTTP/1.0\r\n", 200),
+        ("GET /readyz HTTP/1.0\r\n", 503),
+        ("GET /livez HTTP/1.0\r\nHost: evil.example\r\n", 403),
+        ("GET /livez HTTP/1.0\r\nHost: a\r\nHost: b\r\n", 400),
+        ("GET http://evil.example/livez HTTP/1.0\r\n", 403),
+        ("GET /livez HTTP/1.1\r\n", 400),
+        ("GET /metrics HTTP/1.0\r\n", 400),
+        ("GET /admin/upstreams HTTP/1.0\r\n", 400),
+    ] {
+        let mut stream = TcpStream::connect(listener.address).await.unwrap();
+        stream.write_all(format!("{request}Connection: close\r\n\r\n").as_bytes()).await.unwrap();
+        let mut response = String::new();
+        stream.read_to_string(&mut response).await.unwrap();
+        assert_eq!(response.split(' ').nth(1), Some(&*status.to_string()), "{request}: {response}");
+    }
+}

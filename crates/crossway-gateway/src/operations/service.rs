@@ -9,7 +9,7 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use crossway_proto::http_rules::{AllowedHosts, Authority};
 use http::header::{AUTHORIZATION, HOST};
-use http::{HeaderMap, Method, Request, StatusCode, Uri};
+use http::{HeaderMap, Method, Request, StatusCode, Uri, Version};
 use http_body::Body;
 use http_body_util::BodyExt;
 use serde::Serialize;
@@ -108,6 +108,15 @@ struct Sessions {
     faces: Vec<SessionCount>,
 }
 
+/// Whether this is a probe over HTTP/1.0 without a `Host`, which HTTP/1.0 does not require (RFC 9112, section 3.2, requires it of
+/// HTTP/1.1). Load balancers probe in this way, and a page that reaches the listener by DNS rebinding always sends its name.
+fn is_probe_of_http_1_0<B>(request: &Request<B>) -> bool {
+    matches!(request.uri().path(), "/livez" | "/readyz")
+        && request.version() <= Version::HTTP_10
+        && !request.headers().contains_key(HOST)
+        && request.uri().authority().is_none()
+}
+
 impl<S: OperationsSource> Inner<S> {
     async fn answer<B>(&self, request: Request<B>) -> Answer
     where
@@ -115,7 +124,11 @@ impl<S: OperationsSource> Inner<S> {
     {
         let path = request.uri().path();
         let is_admin = path == "/admin" || path.starts_with("/admin/");
-        let refusal = self.refuse_host(request.headers(), request.uri());
+        let refusal = if is_probe_of_http_1_0(&request) {
+            None
+        } else {
+            self.refuse_host(request.headers(), request.uri())
+        };
         let refusal = refusal.or_else(|| is_admin.then(|| self.refuse_key(request.headers())).flatten());
         if let Some(refusal) = refusal {
             return refusal;
