@@ -281,6 +281,8 @@ fn the_command_line_tells_what_a_user_sees_and_why() {
     assert!(code == Some(0) && why.contains(r#""permitted":true"#) && why.contains("grants[3]"), "{why}");
     let (code, why) = ask(&["tools", "--user", "nobody@nowhere.example"]);
     assert!(code == Some(1) && why.contains("no tenant's rule matches"), "{why}");
+    let (code, why) = ask(&[&["explain", "--upstream", "demo", "--tool", "demo__slow"][..], &bob].concat());
+    assert!(code == Some(2) && why.contains("the name as clients see it; name it `slow`"), "{why}");
     // A word that is mistyped is no answer.
     let (code, why) = ask(&[&["explain", "--upstream", "demi", "--tool", "slow"][..], &bob].concat());
     assert!(code == Some(2) && why.contains(r#"no upstream "demi"; is "demo" meant?"#), "{why}");

@@ -48,7 +48,7 @@ pub fn explain(args: &ExplainArgs, out: &mut impl io::Write) -> Result<bool, Run
         arguments.map_err(|error| RunError::Question(format!("--arguments is no JSON: {error}")))?;
     let upstreams = || loaded.upstreams.iter().map(|spec| spec.name.as_str());
     let upstream = match loaded.upstreams.iter().find(|spec| spec.name == args.upstream) {
-        Some(spec) => Asked::Served { disabled_tools: Some(&spec.disabled_tools) },
+        Some(spec) => Asked::Served { prefix: &spec.prefix, disabled_tools: Some(&spec.disabled_tools) },
         None if loaded.switched_off.contains(&args.upstream) => Asked::SwitchedOff,
         None => return Err(RunError::Unknown(unknown("upstream", &args.upstream, upstreams()))),
     };

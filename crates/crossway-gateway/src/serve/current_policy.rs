@@ -87,10 +87,10 @@ impl PolicySnapshot {
 
     /// What the config says of an upstream that an operator asks about.
     pub(crate) fn asked(&self, upstream: &str) -> Asked<'_> {
-        match self.plans.contains_key(upstream) {
-            true => Asked::Served { disabled_tools: self.disabled_tools.get(upstream) },
-            false if self.switched_off.contains(upstream) => Asked::SwitchedOff,
-            false => Asked::Unknown,
+        match self.by_prefix.iter().find(|(_, name)| *name == upstream) {
+            Some((prefix, _)) => Asked::Served { prefix, disabled_tools: self.disabled_tools.get(upstream) },
+            None if self.switched_off.contains(upstream) => Asked::SwitchedOff,
+            None => Asked::Unknown,
         }
     }
 }

@@ -21,8 +21,13 @@ pub(crate) enum Asked<'a> {
     Unknown,
     /// The entry is switched off.
     SwitchedOff,
-    /// The upstream is served, without these tools.
-    Served { disabled_tools: Option<&'a BTreeSet<String>> },
+    /// The upstream is served.
+    Served {
+        /// What clients see before the names of its tools and prompts, followed by `__`.
+        prefix: &'a str,
+        /// The tools that are left out.
+        disabled_tools: Option<&'a BTreeSet<String>>,
+    },
 }
 
 /// A caller and a call, as operators describe them.
@@ -99,7 +104,7 @@ impl Question {
     ///
     /// # Errors
     ///
-    /// When the question is not about exactly one item, or there is no such endpoint.
+    /// When the question is not about exactly one item, names it as clients see it, or there is no such endpoint.
     pub(crate) fn answer(
         &self,
         policy: &Policy,
@@ -112,6 +117,13 @@ impl Question {
             (None, None, Some(name)) => (Kind::Resource, name),
             _ => return Err("say one of `tool`, `prompt` and `resource`".to_owned()),
         };
+        if let Asked::Served { prefix, .. } = upstream
+            && kind != Kind::Resource
+            && let Some(own) = name.strip_prefix(prefix).and_then(|rest| rest.strip_prefix("__"))
+            && !own.is_empty()
+        {
+            return Err(format!("`{name}` is the name as clients see it; name it `{own}`"));
+        }
         let endpoint = endpoint(policy, self.endpoint.as_deref());
         let endpoint = endpoint.map_err(|unknown| format!("the config has no {unknown}"))?;
         let item = Item::new(&self.upstream, kind, name).with_hints(Hints { read_only: self.read_only });
@@ -120,7 +132,7 @@ impl Question {
         let caller = self.user.principal(identity.issuer());
         let mut explanation = policy.explain(&caller, endpoint.as_deref(), &item, arguments);
         let disabled_tools = match upstream {
-            Asked::Served { disabled_tools } => disabled_tools,
+            Asked::Served { disabled_tools, .. } => disabled_tools,
             Asked::Unknown | Asked::SwitchedOff => None,
         };
         let disabled_tools = disabled_tools.filter(|tools| kind == Kind::Tool && !tools.is_empty());
@@ -193,7 +205,8 @@ mod tests {
         let disabled: BTreeSet<_> = disabled.iter().map(|tool| (*tool).to_owned()).collect();
         let keys = json!({ "proof": "api-keys", "issuer": "the-proof", "keys": [] });
         let identity = Identity::new(&serde_json::from_value(keys).unwrap()).unwrap();
-        question.answer(&policy, &identity, Asked::Served { disabled_tools: Some(&disabled) })
+        let upstream = Asked::Served { prefix: "wiki", disabled_tools: Some(&disabled) };
+        question.answer(&policy, &identity, upstream)
     }
 
     #[test]
@@ -212,6 +225,18 @@ mod tests {
         }
         let told = asked(json!({ "tool": "write", "endpoint": "/acne" }), &[]);
         assert_eq!(told.unwrap_err(), "the config has no endpoint \"/acne\"; is \"/acme\" meant?");
+    }
+
+    #[test]
+    fn the_name_that_clients_see_is_no_answer() {
+        let see = |name: &str| format!("`wiki__{name}` is the name as clients see it; name it `{name}`");
+        let asks = |question| asked(question, &[]).unwrap_err();
+        assert_eq!(asks(json!({ "tool": "wiki__write" })), see("write"));
+        assert_eq!(asks(json!({ "prompt": "wiki__summary" })), see("summary"));
+        for question in [json!({ "tool": "wiki__" }), json!({ "tool": "wiki_write" })] {
+            assert!(!told(question, &[]).0);
+        }
+        assert!(told(json!({ "resource": "wiki__a" }), &[]).1);
     }
 
     #[test]
