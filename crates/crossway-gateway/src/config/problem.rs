@@ -203,6 +203,17 @@ pub enum Problem {
     /// The one for whom documents are belongs to no tenant.
     #[error("it belongs to no tenant: nobody gets a document")]
     DocumentForNobody,
+    /// The one for whom documents are belongs to several tenants.
+    #[error("it belongs to {}: {}", tenants.join(" and "), match &at[..] {
+        [] => "no endpoint selects one of them, so nobody gets a document".to_owned(),
+        at => format!("a document is only at {}", at.join(", ")),
+    })]
+    DocumentForSeveral {
+        /// The tenants.
+        tenants: Vec<String>,
+        /// The endpoints that select one of them.
+        at: Vec<String>,
+    },
     /// A problem with the policy.
     #[error("{0}")]
     Policy(crossway_policy::Problem),

@@ -91,12 +91,21 @@ fn placed(mut policy: PolicyConfig, folder: &Path) -> PolicyConfig {
     policy
 }
 
-/// Tells of documents for somebody of no tenant. One of several tenants gets them at the tenants' endpoints.
+/// Warns of documents for somebody of no tenant, and for one of several tenants, who gets them only at the tenants' endpoints.
 pub(super) fn document_for(file: &ConfigFile, policy: &Policy, findings: &mut Findings) {
-    let who = file.openapi.as_ref().and_then(|openapi| openapi.document_for.as_ref());
-    if who.is_some_and(|who| matches!(policy.tenant_of(&who.to_principal(), None), Err(TenantDenied::None))) {
-        findings.warning(steps!["openapi", "document_for"], Problem::DocumentForNobody);
-    }
+    let Some(who) = file.openapi.as_ref().and_then(|openapi| openapi.document_for.as_ref()) else { return };
+    let who = who.to_principal();
+    let problem = match policy.tenant_of(&who, None) {
+        Err(TenantDenied::None) => Problem::DocumentForNobody,
+        Err(TenantDenied::Several(tenants)) => {
+            let mut at = policy.endpoints();
+            at.retain(|endpoint| policy.tenant_of(&who, Some(endpoint)).is_ok());
+            let tenants = tenants.iter().map(ToString::to_string).collect();
+            Problem::DocumentForSeveral { tenants, at }
+        }
+        Ok(_) | Err(_) => return,
+    };
+    findings.warning(steps!["openapi", "document_for"], problem);
 }
 
 /// Builds the identity edge, if its config is valid.

@@ -185,8 +185,28 @@ fn documents_for_somebody_of_no_tenant_are_told_of() {
     assert_eq!(told("email: a@acme.exmaple", acme), ["openapi.document_for"]);
     assert_eq!(told("groups: [acme]", acme), ["openapi.document_for"]);
     assert!(told("email: a@acme.example", acme).is_empty());
-    let of_both = format!("{acme}, also: {{ email_domains: [acme.example] }}");
-    assert!(told("email: a@acme.example", &of_both).is_empty(), "each endpoint has a document");
+}
+
+#[test]
+fn documents_for_somebody_of_several_tenants_are_told_of() {
+    let told = |endpoints: &str| {
+        let text = format!(
+            "upstreams: {{ a: {{ command: uvx }} }}
+openapi: {{ document_for: {{ email: a@acme.example }} }}
+tenants: {{ acme: {{ email_domains: [acme.example] }}, globex: {{ users: [a@acme.example] }}, other: {{ groups: [o] }} }}
+endpoints: {{ {endpoints} }}
+"
+        );
+        let told = warned(&text).into_iter().filter(|line| line.contains("openapi.document_for"));
+        told.map(|line| line.split_once("it belongs to ").unwrap().1.to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(
+        told("/acme: acme, /globex: globex, /other: other"),
+        ["acme and globex: a document is only at /acme, /globex"]
+    );
+    let nobody = "acme and globex: no endpoint selects one of them, so nobody gets a document";
+    assert_eq!(told("/other: other"), [nobody]);
+    assert_eq!(told(""), [nobody]);
 }
 
 #[test]

@@ -88,8 +88,8 @@ pub struct ConfigFile {
     /// How much tenants and users may use.
     #[serde(default)]
     pub quotas: Vec<QuotaRule>,
-    /// Paths that select a tenant, for callers who belong to several: `/acme: acme` serves `/acme/mcp` and
-    /// `/acme/sse`, with all servers as one.
+    /// Paths that select a tenant, for callers who belong to several: `/acme: acme` serves all servers as one at `/acme/mcp` and
+    /// `/acme/sse`, and, with `openapi`, at `/acme/openapi.json` and `POST /acme/{upstream}/{tool}`.
     #[serde(default)]
     pub endpoints: BTreeMap<String, TenantName>,
     /// The audit log: a JSON line for each call. Without it, nothing is recorded.
