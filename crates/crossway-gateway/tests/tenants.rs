@@ -293,6 +293,25 @@ fn the_command_line_tells_what_a_user_sees_and_why() {
 }
 
 #[test]
+fn a_subject_that_decides_and_was_not_given_is_told_of() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = changed(&dir, "directory: tokens }", "directory: { path: tokens, by: subject } }");
+    let told = |args: &[&str]| {
+        let alice = ["--user", "alice@acme.example", "--group", "acme", "--config", &path];
+        String::from_utf8(support::run(&[args, &alice].concat()).stdout).unwrap()
+    };
+    let note = "the subject decides in credentials[0]: alice@acme.example was taken for it, as --subject was not given";
+    let explain = |upstream| ["explain", "--upstream", upstream, "--tool", "echo"];
+    assert!(told(&explain("old")).ends_with(&format!("\n  {note}\n")), "{}", told(&explain("old")));
+    let json: serde_json::Value =
+        serde_json::from_str(&told(&[&explain("old")[..], &["--format", "json"]].concat())).unwrap();
+    assert_eq!(json["note"], note);
+    assert!(told(&["tools"]).ends_with(&format!("\n{note}\n")), "{}", told(&["tools"]));
+    assert!(!told(&explain("demo")).contains("subject"));
+    assert!(!told(&[&explain("old")[..], &["--subject", "alice"]].concat()).contains("the subject decides"));
+}
+
+#[test]
 fn what_a_proof_says_of_a_user_can_be_said_on_the_command_line() {
     let dir = tempfile::tempdir().unwrap();
     let when = "user.name == 'Bob' && user.claims.department == 'sales' && user.claims.level >= 3";

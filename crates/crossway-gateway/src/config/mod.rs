@@ -72,6 +72,8 @@ pub struct Loaded {
     pub tenants: Vec<TenantName>,
     /// The policy: permissions, credentials and quotas.
     pub policy: Policy,
+    /// The rules of credentials that depend on the user's subject: their indexes among all rules, and their upstreams.
+    pub by_subject: Vec<(usize, String)>,
     /// The audit log, if there is one.
     pub audit: Option<Audit>,
     /// The gateway's limits.

@@ -36,6 +36,18 @@ impl From<&UserArgs> for Who {
     }
 }
 
+/// Says that credentials depend on a subject that was not given: the answer may then differ from that for the user's own requests.
+fn without_subject(user: &UserArgs, rules: impl Iterator<Item = usize>) -> Option<String> {
+    let email = user.email.as_ref().filter(|_| user.subject.is_none())?;
+    let rules: Vec<String> = rules.map(|index| format!("credentials[{index}]")).collect();
+    (!rules.is_empty()).then(|| {
+        format!(
+            "the subject decides in {}: {email} was taken for it, as --subject was not given",
+            rules.join(", ")
+        )
+    })
+}
+
 /// Prints why a call is permitted or not. Returns whether it is.
 ///
 /// # Errors
@@ -64,9 +76,18 @@ pub fn explain(args: &ExplainArgs, out: &mut impl io::Write) -> Result<bool, Run
     };
     let answer = question.answer(&loaded.policy, &loaded.identity, upstream);
     let answer = answer.map_err(RunError::Question)?;
-    let text = match args.format {
-        CheckFormat::Text => answer.to_string(),
-        CheckFormat::Json => json!(answer).to_string(),
+    let of_upstream = loaded.by_subject.iter().filter(|(_, upstream)| *upstream == args.upstream);
+    let note = without_subject(&args.user, of_upstream.map(|(index, _)| *index));
+    let text = match (args.format, note) {
+        (CheckFormat::Text, None) => answer.to_string(),
+        (CheckFormat::Text, Some(note)) => format!("{answer}  {note}"),
+        (CheckFormat::Json, note) => {
+            let mut answer = json!(answer);
+            if let Some(note) = note {
+                answer["note"] = note.into();
+            }
+            answer.to_string()
+        }
     };
     writeln!(out, "{}", printable_lines(text.trim_end())).map_err(RunError::Stdio)?;
     Ok(answer.permitted)
@@ -82,6 +103,7 @@ pub async fn tools(args: ToolsArgs) -> Result<String, RunError> {
     let endpoint = endpoint(&loaded.policy, args.user.endpoint.as_deref()).map_err(RunError::Unknown)?;
     let endpoint = endpoint.map(Into::into);
     let principal = Who::from(&args.user).principal(loaded.identity.issuer());
+    let note = without_subject(&args.user, loaded.by_subject.iter().map(|(index, _)| *index));
     let upstreams = std::mem::take(&mut loaded.upstreams);
     let maker = FaceMaker::unserved(loaded.listening.hosts.clone(), loaded.listening.origins.clone());
     let metrics = Metrics::new();
@@ -107,6 +129,9 @@ pub async fn tools(args: ToolsArgs) -> Result<String, RunError> {
             let why = excerpt(&why.to_string(), EXCERPT_CHARS);
             let _ = writeln!(text, "without the tools of {upstream}: {why}");
         }
+    }
+    if let Some(note) = note {
+        let _ = writeln!(text, "{}", printable(&note));
     }
     gateway.close().await;
     Ok(text)

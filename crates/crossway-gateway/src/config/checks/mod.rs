@@ -104,6 +104,7 @@ pub(super) fn check(
     let identity = policy::identity(&file, root, context, findings);
     let tenants = file.tenants.keys().cloned().chain([TenantName::anonymous()]).collect();
     named::check(&file, &upstreams, findings);
+    let by_subject = proven::by_subject(&file.credentials);
     let switched_off = switched_off::check(&file, findings);
     let policy = policy::check(&mut file, &switched_off, root, context, findings)?;
     policy::document_for(&file, &policy, findings);
@@ -119,6 +120,7 @@ pub(super) fn check(
         identity: identity?,
         tenants,
         policy,
+        by_subject,
         audit,
         limits: file.limits,
         log: file.log,

@@ -84,6 +84,19 @@ fn asked(file: &ConfigFile) -> BTreeSet<(String, Said)> {
     asked
 }
 
+/// Returns the index and the upstream of each rule whose credential depends on the user's subject.
+pub(super) fn by_subject(rules: &[CredentialRule]) -> Vec<(usize, String)> {
+    let is_by_subject = |rule: &CredentialRule| {
+        let by = match &rule.from {
+            Some(Source::Directory(directory)) => Some(directory.by()),
+            _ => None,
+        };
+        by == Some(FileBy::Subject) || templates(rule).iter().any(|(_, text)| text.contains("{user.subject}"))
+    };
+    let rules = rules.iter().enumerate().filter(|(_, rule)| is_by_subject(rule));
+    rules.map(|(index, rule)| (index, rule.upstream.clone())).collect()
+}
+
 /// Returns the templates of a rule, each with its key.
 fn templates(rule: &CredentialRule) -> Vec<(&'static str, &str)> {
     let value = rule.value.as_deref().map(|value| ("value", value));
