@@ -28,6 +28,10 @@ pub const POOL_QUEUED: usize = 1024;
 /// How long an unused session of a pool is kept: 5 minutes. The pause between two turns of a chat is shorter.
 pub const POOL_IDLE: Duration = Duration::from_secs(300);
 
+/// How long an unused session of a full pool is reserved for further calls, before a client that only listens
+/// may have its place: 1 minute. A client that could not listen tries again after that time at the latest.
+pub const POOL_RESERVED: Duration = Duration::from_secs(60);
+
 /// The most instances of an upstream, for all scopes together: 1,024. Each may be a process.
 pub const SCOPED_INSTANCES: usize = 1024;
 

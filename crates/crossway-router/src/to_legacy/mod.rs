@@ -117,10 +117,14 @@ impl ToLegacyOptions {
         Self { shared_by, ..Self::default() }
     }
 
-    /// Sets the most open sessions. No more than that work at once for one key, so that further calls wait for a turn.
+    /// Sets the most open sessions, of which there may always be two. No more than `sessions` work at once for one key, so that further
+    /// calls wait for a turn.
+    ///
+    /// With one session in all, clients that can be asked would end that by which lists are fetched with each call, and the other way
+    /// round.
     #[must_use]
     pub fn sessions(mut self, sessions: usize) -> Self {
-        self.sessions = sessions;
+        self.sessions = sessions.max(2);
         self.at_once = self.at_once.min(sessions);
         self
     }

@@ -21,7 +21,7 @@ use super::sharers::Sharer;
 use super::turns::{Turn, Turns};
 use super::{SharedBy, ToLegacyOptions};
 use crate::guard::group::part;
-use crate::limits::POOL_SWEEP;
+use crate::limits::{POOL_RESERVED, POOL_SWEEP};
 use crate::mailbox::Mailbox;
 use crate::{ClientSession, ScopeKey};
 
@@ -66,7 +66,7 @@ impl Group {
 pub(super) enum Hold {
     /// Shared with others.
     Shared,
-    /// Shared with others, to listen. May replace an unused session, but none with listeners.
+    /// Shared with others, to listen. May replace a session that was unused for a while, but none with listeners.
     Listen,
     /// By a call during which the server may ask its client: no other such call may have the session. Waiting
     /// calls come first.
@@ -424,10 +424,11 @@ impl State {
     }
 
     /// Ends the session without calls that was used the longest time ago. One whose server is silent goes
-    /// first, and one that only has listeners last, and only for a call. Returns false if all are in use.
+    /// first, and one that only has listeners last, and only for a call. A listener gets none that was used a
+    /// short time ago, or it and calls would end each other's sessions. Returns false if there is none.
     fn evict(&mut self, hold: Hold) -> bool {
         let may_end = |member: &&Arc<PooledSession>| match member.idle_since() {
-            Some(_) => true,
+            Some(since) => hold != Hold::Listen || since.elapsed() >= POOL_RESERVED,
             None => hold != Hold::Listen && member.busy() == 0,
         };
         let oldest = self.living().filter(may_end).min_by_key(|member| {

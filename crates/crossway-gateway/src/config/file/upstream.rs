@@ -146,7 +146,9 @@ pub struct UpstreamLimitsFile {
     /// When an upstream that fails gets no calls for a while.
     pub breaker: BreakerFile,
     /// The most instances of the upstream, one for each user or tenant as `scope` says, and the most sessions
-    /// of each instance of a legacy server. Where the server is a command, each session is a process.
+    /// of each instance of a legacy server. Where the server is a command, each session is a process. With
+    /// `1`, an instance of a legacy server may have two: one for lists, and one for calls of clients that can
+    /// be asked.
     #[schemars(range(min = 1))]
     pub sessions: usize,
     /// How long an unused instance, and an unused session, is kept.

@@ -102,3 +102,38 @@ async fn a_session_at_which_some_only_listen_makes_room_for_a_call_and_for_no_li
     assert_eq!(call.next().await.kind(), Kind::Result);
     assert_eq!(rig.back.sessions(), 1);
 }
+
+#[tokio::test(start_paused = true)]
+async fn calls_leave_the_session_of_who_listens_open_even_with_a_limit_of_one() {
+    let mut rig = rig(ToLegacyOptions::shared_by(SharedBy::Everyone).sessions(1));
+    let mut listening = rig.call(listen("{}"));
+    let heard = rig.server().await;
+    assert!(listening.next().await.is_method("notifications/subscriptions/acknowledged"));
+    let mut first = rig.call(tool("1", ELICITS));
+    let calls = rig.server_with(ELICITS).await;
+    let id = calls.expect("tools/call").await;
+    calls.answer(&id, "{}");
+    assert_eq!(first.next().await.kind(), Kind::Result);
+    first.end().await;
+    let _list = rig.call(modern("2", "tools/list", "{}", "", ""));
+    heard.expect("tools/list").await;
+    let _second = rig.call(tool("3", ELICITS));
+    calls.expect("tools/call").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_listens_takes_no_session_that_was_used_a_short_time_ago() {
+    let mut rig = rig(ToLegacyOptions { sessions: 1, ..ToLegacyOptions::shared_by(SharedBy::Everyone) });
+    let mut call = rig.call(tool("1", ELICITS));
+    let used = rig.server_with(ELICITS).await;
+    let id = used.expect("tools/call").await;
+    used.answer(&id, "{}");
+    assert_eq!(call.next().await.kind(), Kind::Result);
+    call.end().await;
+    let refused = rig.call(listen("{}")).messages.recv().await.unwrap().unwrap_err();
+    assert!(refused.to_string().contains("in use"), "{refused}");
+    tokio::time::sleep(limits::POOL_RESERVED).await;
+    let mut listening = rig.call(listen("{}"));
+    rig.server().await;
+    assert!(listening.next().await.is_method("notifications/subscriptions/acknowledged"));
+}
