@@ -30,7 +30,7 @@ use crossway_policy::{Policy, TenantName};
 use crossway_proto::http_rules::{AllowedHosts, AllowedOrigins};
 use crossway_seal::Keyring;
 
-pub use checks::{ApiProblem, PlaceProblem, SourceProblem, UpstreamProblem};
+pub use checks::{ApiProblem, NamedProblem, PlaceProblem, SourceProblem, UpstreamProblem};
 pub use format::Format;
 pub(crate) use nearest::nearest;
 pub use problem::{ConfigErrors, Finding, Problem, Severity};

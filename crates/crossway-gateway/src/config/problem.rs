@@ -232,6 +232,9 @@ pub enum Problem {
     /// A problem with the source of a credential.
     #[error(transparent)]
     Source(#[from] super::SourceProblem),
+    /// A rule about a tool or a process that is not there.
+    #[error(transparent)]
+    Named(#[from] super::NamedProblem),
     /// A problem with an upstream.
     #[error(transparent)]
     Upstream(#[from] super::UpstreamProblem),

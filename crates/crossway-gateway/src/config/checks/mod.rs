@@ -13,6 +13,7 @@ mod tests;
 mod upstreams;
 
 pub use apis::ApiProblem;
+pub use named::NamedProblem;
 pub use place::PlaceProblem;
 pub use sources::SourceProblem;
 pub use upstreams::UpstreamProblem;

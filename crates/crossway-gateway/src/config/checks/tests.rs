@@ -377,3 +377,51 @@ tenants: { acme: { everyone: true } }
     }
     assert_eq!(hidden, [("a", true), ("b", false), ("c", true)]);
 }
+
+#[test]
+fn a_rule_about_a_tool_that_is_not_there_is_told_where_the_config_tells_the_tools() {
+    let folder = tempfile::tempdir().unwrap();
+    let document = r#"{ "openapi": "3.0.0", "info": { "title": "t", "version": "1" }, "servers": [{ "url": "http://127.0.0.1/" }],
+        "paths": { "/pets": { "get": { "operationId": "list_pets", "responses": {} }, "post": { "operationId": "add_pet", "responses": {} } } } }"#;
+    std::fs::write(folder.path().join("pets.json"), document).unwrap();
+    let text = "upstreams:
+  hook: { webhook: { url: 'http://127.0.0.1/x', tools: { ask: { description: a } } } }
+  pets: { openapi: { document: pets.json } }
+  far: { openapi: { document: 'http://127.0.0.1/far.json' } }
+  run: { command: x }
+tenants: { acme: { everyone: true } }
+grants:
+  - { tenant: acme, upstream: '*', tools: ['*'] }
+  - { tenant: acme, upstream: hook, tools: [ask, aks], effect: deny }
+  - { tenant: acme, upstream: pets, tools: ['list_*', 'delete_*', add_pets], effect: deny }
+  - { tenant: acme, upstream: '{hook,pets}', tools: ['a*', zzzz], effect: deny }
+  - { tenant: acme, upstream: far, tools: [aks], effect: deny }
+  - { tenant: acme, upstream: '*', tools: [aks], effect: deny }
+  - { tenant: acme, upstream: hook, tools: [hook__ask], effect: deny }
+quotas:
+  - { upstream: pets, tool: 'drop_*', calls: 1/min }
+  - { tool: 'drop_*', calls: 1/min }
+  - { upstream: '{pets,hook}', children: 3 }
+  - { upstream: '*', per_user: { children: 3 } }
+";
+    let loaded = config::parse(&folder.path().join("a.yaml"), text, |_| None).unwrap();
+    let told: Vec<_> = loaded
+        .warnings
+        .iter()
+        .filter(|warning| matches!(warning.problem, crate::config::Problem::Named(_)))
+        .map(|warning| format!("{}: {}", warning.path, warning.message()))
+        .collect();
+    let none = "it matches none of the tools that there are";
+    assert_eq!(
+        told,
+        [
+            format!("grants[1].tools[1]: {none}; is \"ask\" meant?"),
+            format!("grants[2].tools[1]: {none}"),
+            format!("grants[2].tools[2]: {none}; is \"add_pet\" meant?"),
+            format!("grants[3].tools[1]: {none}"),
+            "grants[6].tools[0]: tools and prompts are named as the upstream calls them, without the \"hook__\" that clients see".to_owned(),
+            format!("quotas[0].tool: {none}"),
+            "quotas[2]: it counts the processes of upstreams that are commands, and none of these is one".to_owned(),
+        ]
+    );
+}

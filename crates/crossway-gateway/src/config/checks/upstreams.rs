@@ -124,14 +124,6 @@ pub enum UpstreamProblem {
     /// A problem with an entry of `mcpServers`.
     #[error("{0}")]
     Server(crate::servers::Problem),
-    /// A rule names a tool or prompt with the prefix that clients see.
-    #[error(
-        "tools and prompts are named as the upstream calls them, without the {prefix:?} that clients see"
-    )]
-    Prefixed {
-        /// The prefix that clients see.
-        prefix: String,
-    },
     /// A member of an entry has no meaning here.
     #[error("means nothing here, and is passed over")]
     Ignored,
