@@ -21,7 +21,7 @@ fn check(name: &str, text: &str, more: &[&str]) -> (Option<i32>, String) {
 
 #[test]
 fn a_config_that_can_be_used_ends_with_0_and_shows_its_warnings() {
-    let text = "identity: { proof: none }\nupstreams: { time: { command: uvx } }\noperations: { listen: '127.0.0.1:9808', admin_key: '${CROSSWAY_TEST_KEY}' }\n";
+    let text = "identity: { proof: none }\nupstreams: { time: { command: sh } }\noperations: { listen: '127.0.0.1:9808', admin_key: '${CROSSWAY_TEST_KEY}' }\n";
     let (code, told) = check("crossway.yaml", text, &[]);
     assert_eq!(
         (code, told.as_str()),

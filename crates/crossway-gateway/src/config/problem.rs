@@ -232,6 +232,9 @@ pub enum Problem {
     /// A problem with the source of a credential.
     #[error(transparent)]
     Source(#[from] super::SourceProblem),
+    /// The program of an upstream is not there.
+    #[error("{0}")]
+    Program(crossway_stdio::StartError),
     /// A rule about a tool or a process that is not there.
     #[error(transparent)]
     Named(#[from] super::NamedProblem),

@@ -214,7 +214,8 @@ fn speaks(era: Era) -> EraSupport {
     if era == Era::Modern { EraSupport::Modern } else { EraSupport::Legacy }
 }
 
-fn to_command(plan: CommandPlan, inherited: &[&str]) -> Command {
+/// The command that a plan describes, with these variables of ours beside those that it always inherits.
+pub(crate) fn to_command(plan: CommandPlan, inherited: &[&str]) -> Command {
     let mut command = Command::new(plan.program).args(plan.args);
     if let Some(tenant) = plan.tenant {
         command = command.for_tenant(tenant);

@@ -5,6 +5,7 @@ mod credentials;
 mod named;
 mod place;
 mod policy;
+mod programs;
 mod proven;
 mod sources;
 mod switched_off;
@@ -104,6 +105,7 @@ pub(super) fn check(
     place::limits(&file.limits, findings);
     let identity = policy::identity(&file, root, context, findings);
     let tenants = file.tenants.keys().cloned().chain([TenantName::anonymous()]).collect();
+    programs::check(&file, &upstreams, context, findings);
     named::check(&file, &upstreams, findings);
     let by_subject = proven::by_subject(&file.credentials);
     let switched_off = switched_off::check(&file, findings);

@@ -425,3 +425,53 @@ quotas:
         ]
     );
 }
+
+#[test]
+#[cfg(unix)]
+fn a_program_that_is_not_there_is_told_as_it_would_be_at_the_start() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let folder = tempfile::tempdir().unwrap();
+    for (name, mode) in [("there", 0o755), ("plain", 0o644)] {
+        std::fs::write(folder.path().join(name), "").unwrap();
+        std::fs::set_permissions(folder.path().join(name), std::fs::Permissions::from_mode(mode)).unwrap();
+    }
+    let text = "upstreams:
+  a: { command: there }
+  b: { command: gone }
+  c: { command: ./there, cwd: . }
+  d: { command: ./gone, cwd: . }
+  e: { command: 'npx -y server' }
+  f: { command: plain }
+  g: { command: there, env: { PATH: /nonexistent } }
+  h: { command: 'no-${KEY}' }
+mcpServers:
+  i: { command: gone }
+  j: { command: there }
+tenants: { acme: { everyone: true } }
+";
+    let path = folder.path().to_str().unwrap().to_owned();
+    let lookup = |name: &str| match name {
+        "KEY" => Some("hunter2".to_owned()),
+        "PATH" => Some(path.clone()),
+        _ => None,
+    };
+    let loaded = config::parse(&folder.path().join("a.yaml"), text, lookup).unwrap();
+    let told: Vec<_> = loaded
+        .warnings
+        .iter()
+        .filter(|warning| warning.path.ends_with("command"))
+        .map(|warning| format!("{}: {}", warning.path, warning.message()))
+        .collect();
+    assert_eq!(
+        told,
+        [
+            "upstreams.b.command: the command \"gone\" was not found".to_owned(),
+            "upstreams.d.command: the command \"./gone\" was not found".to_owned(),
+            "upstreams.e.command: the command \"npx -y server\" was not found; its arguments are no part of it: give them apart, as \"args\"".to_owned(),
+            format!("upstreams.f.command: {path}/plain is not an executable file"),
+            "upstreams.g.command: the command \"there\" was not found".to_owned(),
+            "upstreams.h.command: the command \"${..}\" was not found".to_owned(),
+            "mcpServers.i.command: the command \"gone\" was not found".to_owned(),
+        ]
+    );
+}
