@@ -3,12 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crossway_dial::{Dialed, Dialer, Proxies};
+use crossway_dial::{Dialed, Dialer, Proxies, Roots};
 use http::Uri;
 use hyper_rustls::{HttpsConnector, MaybeHttpsStream};
 use hyper_util::client::legacy::connect::HttpConnector;
-use rustls::{ClientConfig, RootCertStore};
-use tokio::sync::OnceCell;
+use rustls::{CertificateError, ClientConfig, RootCertStore};
 use tower_service::Service;
 
 use super::ClientLimits;
@@ -16,11 +15,11 @@ use super::error::{BoxError, CONNECTING, OpenError};
 
 pub(super) type Io = MaybeHttpsStream<Dialed>;
 
-/// Connects to one origin. The platform's certificates are read on first use.
+/// Connects to one origin. The platform's certificates are read on first use, and anew where none of them has signed the server's.
 pub(super) struct Connector {
     origin: Uri,
     plain: Dialer,
-    tls: OnceCell<HttpsConnector<Dialer>>,
+    tls: Roots<HttpsConnector<Dialer>>,
     config: Option<Arc<ClientConfig>>,
     timeout: Duration,
 }
@@ -38,7 +37,7 @@ impl Connector {
         tcp.set_keepalive_interval(Some(ClientLimits::TCP_KEEP_ALIVE_INTERVAL));
         tcp.set_keepalive_retries(Some(ClientLimits::TCP_KEEP_ALIVE_RETRIES));
         let plain = Dialer::new(tcp, proxies);
-        Self { origin, plain, tls: OnceCell::new(), config, timeout }
+        Self { origin, plain, tls: Roots::new(), config, timeout }
     }
 
     pub(super) async fn connect(&self) -> Result<Io, OpenError> {
@@ -56,11 +55,21 @@ impl Connector {
             let connected = self.plain.clone().call(self.origin.clone()).await;
             return connected.map(MaybeHttpsStream::Http).map_err(|error| OpenError::Connect(error.into()));
         }
-        let tls = self.tls.get_or_try_init(|| self.tls_connector()).await?;
-        tls.clone()
-            .call(self.origin.clone())
-            .await
-            .map_err(|error| if is_tls(&*error) { OpenError::Tls(error) } else { OpenError::Connect(error) })
+        let mut tls = self.tls.get_or_read(|| self.tls_connector()).await?;
+        let error = match tls.call(self.origin.clone()).await {
+            Ok(connected) => return Ok(connected),
+            Err(error) => error,
+        };
+        let is_of_unknown_issuer = match of_tls(&*error) {
+            None => return Err(OpenError::Connect(error)),
+            Some(error) => {
+                matches!(error, rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer))
+            }
+        };
+        if is_of_unknown_issuer {
+            self.tls.doubt().await;
+        }
+        Err(OpenError::Tls(error))
     }
 
     async fn tls_connector(&self) -> Result<HttpsConnector<Dialer>, OpenError> {
@@ -99,12 +108,12 @@ fn platform_roots() -> Result<ClientConfig, OpenError> {
     Ok(config.with_root_certificates(roots).with_no_client_auth())
 }
 
-/// Whether TLS is what failed.
-fn is_tls(error: &(dyn std::error::Error + 'static)) -> bool {
+/// Finds the TLS error among an error and its causes.
+fn of_tls<'a>(error: &'a (dyn std::error::Error + 'static)) -> Option<&'a rustls::Error> {
     let mut next = Some(error);
     while let Some(error) = next {
-        if error.is::<rustls::Error>() {
-            return true;
+        if let Some(tls) = error.downcast_ref() {
+            return Some(tls);
         }
         // An I/O error hides the error it wraps from `source`.
         let inner = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
@@ -113,5 +122,5 @@ fn is_tls(error: &(dyn std::error::Error + 'static)) -> bool {
             None => error.source(),
         };
     }
-    false
+    None
 }

@@ -81,14 +81,20 @@ impl Connector {
         let name = ServerName::try_from(endpoint.host_name().to_owned());
         let name =
             name.map_err(|_| unavailable(endpoint, "its host is no name that a certificate can hold"))?;
-        let stream = TlsConnector::from(config).connect(name, tcp).await.map_err(|error| {
-            let what = if tls::is_unverified(&error) {
-                format!("its certificate does not verify: {}", tls::explain(&error))
-            } else {
-                format!("the TLS handshake failed: {}", tls::explain(&error))
-            };
-            unavailable(endpoint, &what)
-        })?;
+        let stream = match TlsConnector::from(config).connect(name, tcp).await {
+            Ok(stream) => stream,
+            Err(error) => {
+                if self.tls.is_none() {
+                    tls::doubt_platform(&error).await;
+                }
+                let what = if tls::is_unverified(&error) {
+                    format!("its certificate does not verify: {}", tls::explain(&error))
+                } else {
+                    format!("the TLS handshake failed: {}", tls::explain(&error))
+                };
+                return Err(unavailable(endpoint, &what));
+            }
+        };
         let is_http2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
         Ok(Connected { io: Io::Tls(Box::new(TokioIo::new(stream))), is_http2 })
     }

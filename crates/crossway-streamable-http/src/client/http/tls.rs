@@ -3,21 +3,27 @@
 use std::error::Error;
 use std::sync::Arc;
 
+use crossway_dial::Roots;
 use rustls::{CertificateError, ClientConfig, RootCertStore};
-use tokio::sync::OnceCell;
 
-/// The config with the platform's roots, read once for all https upstreams, when connecting to the first.
-static PLATFORM: OnceCell<Arc<ClientConfig>> = OnceCell::const_new();
+/// The config with the platform's roots, for all https upstreams.
+static PLATFORM: Roots<Arc<ClientConfig>> = Roots::new();
 
 pub(super) async fn platform() -> Result<Arc<ClientConfig>, String> {
     PLATFORM
-        .get_or_try_init(|| async {
+        .get_or_read(|| async {
             // Reads a few hundred files on some platforms.
             let load = tokio::task::spawn_blocking(load).await;
             load.map_err(|_| "reading the platform's root certificates failed".to_owned())?
         })
         .await
-        .cloned()
+}
+
+/// Has the platform's roots read anew, if a handshake with them failed because none of them has signed the server's certificate.
+pub(super) async fn doubt_platform(error: &std::io::Error) {
+    if is_of_unknown_issuer(error) {
+        PLATFORM.doubt().await;
+    }
 }
 
 fn load() -> Result<Arc<ClientConfig>, String> {
@@ -52,6 +58,10 @@ pub(super) fn is_unverified(error: &(dyn Error + 'static)) -> bool {
     matches!(of_tls(error), Some(rustls::Error::InvalidCertificate(_)))
 }
 
+fn is_of_unknown_issuer(error: &(dyn Error + 'static)) -> bool {
+    matches!(of_tls(error), Some(rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer)))
+}
+
 /// Formats an error and its causes as one line, with advice if there is any.
 pub(super) fn explain(error: &(dyn Error + 'static)) -> String {
     let told = crossway_service::with_causes(error);
@@ -84,6 +94,15 @@ mod tests {
     use rustls::InvalidMessage;
 
     use super::*;
+
+    #[test]
+    fn only_an_unknown_issuer_makes_the_roots_doubtful() {
+        let of = |error: CertificateError| {
+            is_of_unknown_issuer(&std::io::Error::other(rustls::Error::InvalidCertificate(error)))
+        };
+        assert!(of(CertificateError::UnknownIssuer));
+        assert!(!of(CertificateError::Expired) && !of(CertificateError::NotValidForName));
+    }
 
     #[test]
     fn an_error_says_what_to_do_where_that_is_known() {
