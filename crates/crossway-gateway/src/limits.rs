@@ -48,6 +48,13 @@ pub(crate) const TROUBLE_TIME: Duration = Duration::from_secs(60);
 /// The pause before a server that can't be reached is tried again. It doubles each time.
 pub(crate) const UPSTREAM_RETRY: Duration = Duration::from_secs(1);
 
+/// The time between two lines of the log about the same failure to reach a server, by whichever of its instances. The later line counts
+/// those that were left out.
+pub(crate) const FAILURE_LINE: Duration = Duration::from_secs(60);
+
+/// The most causes of failing to reach a server that are told apart; the oldest goes.
+pub(crate) const FAILURE_CAUSES: usize = 16;
+
 /// The longest of these pauses.
 pub(crate) const UPSTREAM_RETRY_MOST: Duration = Duration::from_secs(60);
 

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-/// A random time between half and all of `time`.
-pub(crate) fn jittered(time: Duration) -> Duration {
+/// A random time between half and all of `time`: a pause after which waiters do not all act at once.
+#[must_use]
+pub fn jittered(time: Duration) -> Duration {
     time / 2 + somewhere_in(time / 2)
 }
 

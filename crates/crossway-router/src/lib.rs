@@ -20,6 +20,7 @@ pub use any_era::{AnyEra, EraSupport};
 pub use extensions::{ClientSession, ScopeKey};
 pub use from_legacy::FromLegacy;
 pub use handles::SealedSessions;
+pub use jitter::jittered;
 pub use list_cache::{ListKind, ListState};
 pub use merge::{Clash, Naming, Prefixed, Router, RouterOptions, Unprefixed};
 pub use reinitialize::Reinitialize;

@@ -25,6 +25,7 @@ use crate::run::run;
 use crate::serve::Edge;
 use crate::servers::Server;
 use crate::tls::MaybeTls;
+use crate::upstream::attempts::Attempts;
 use crate::upstream::connect::by_plan;
 use crate::upstream::member::Member;
 use file::Watched;
@@ -213,9 +214,10 @@ impl Running {
             maker = maker.of_command(self.sessions);
             to_legacy = to_legacy.sessions(self.sessions);
         }
-        let (member, modern, any_era) = Member::start(by_plan(), server, guard, to_legacy, move || {
-            routers.iter().flatten().for_each(|router| router.refresh(&name));
-        });
+        let (member, modern, any_era) =
+            Member::start(by_plan(), server, guard, to_legacy, Attempts::default(), move || {
+                routers.iter().flatten().for_each(|router| router.refresh(&name));
+            });
         let name = member.name();
         only.insert(name, &modern);
         let face = self.tools.clone().at(&format!("{}/{}", self.tools.path_prefix, encode_segment(name)));

@@ -8,11 +8,12 @@ use tokio::time::Instant;
 
 use crate::limits::TROUBLE_TIME;
 use crate::operations::{InstanceCounts, UpstreamState, UpstreamStatus};
+use crate::upstream::attempts::Attempts;
 use crate::upstream::health::UpstreamHealth;
 
 /// The living instances of an upstream. Clones share them.
 #[derive(Clone, Default)]
-pub(super) struct Instances(Arc<Mutex<Vec<Weak<Shown>>>>, Arc<Mutex<Option<Trouble>>>);
+pub(super) struct Instances(Arc<Mutex<Vec<Weak<Shown>>>>, Arc<Mutex<Option<Trouble>>>, Attempts);
 
 /// Why calls fail before they reach an instance.
 struct Trouble {
@@ -33,6 +34,11 @@ impl Instances {
         all.retain(|it| it.strong_count() > 0);
         all.push(Arc::downgrade(&shown));
         shown
+    }
+
+    /// Their attempts to reach the server.
+    pub(super) fn attempts(&self) -> &Attempts {
+        &self.2
     }
 
     /// Notes that a call could not be sent because a source of credentials failed.

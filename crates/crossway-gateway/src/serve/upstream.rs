@@ -103,8 +103,9 @@ impl Served {
         self.scoped.close().await;
     }
 
-    /// Closes it after `drain`, in which calls in flight may finish.
+    /// Closes it after `drain`, in which calls in flight may finish. Instances that can't reach the server try no more.
     pub(super) fn retire(self, drain: Duration) {
+        self.instances.attempts().end();
         let endings = self.endings.clone();
         endings.later(drain, async move { self.close().await });
     }
@@ -236,7 +237,8 @@ impl Instance {
         }
         let server =
             Server { name: spec.name.clone(), upstream: plan, disabled_tools: spec.disabled_tools.clone() };
-        let (member, modern, _) = Member::start(connect, server, guard, to_legacy, || {});
+        let (member, modern, _) =
+            Member::start(connect, server, guard, to_legacy, all.attempts().clone(), || {});
         let shown = all.show(member.vitals());
         Self { member: Some((member, lasting)), modern, _shown: shown }
     }

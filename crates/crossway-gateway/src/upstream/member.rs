@@ -3,14 +3,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crossway_router::ToLegacyOptions;
 use crossway_router::guard::{Guard, GuardOptions};
+use crossway_router::{ToLegacyOptions, jittered};
 use crossway_service::with_causes;
 use parking_lot::Mutex;
 use tokio::task::JoinHandle;
 
 use crate::limits::{UPSTREAM_RETRY, UPSTREAM_RETRY_MOST};
 use crate::servers::Server;
+use crate::upstream::attempts::Attempts;
 use crate::upstream::connect::{Connect, Connected};
 use crate::upstream::disabled::Without;
 use crate::upstream::eras::any_era_of;
@@ -23,16 +24,19 @@ pub(crate) struct Member {
     connected: Arc<Mutex<Option<Arc<Connected>>>>,
     connecting: JoinHandle<()>,
     vitals: Arc<UpstreamHealth>,
+    attempts: Attempts,
 }
 
 impl Member {
     /// Starts to connect to a server, and calls `arrived` once it is connected. Returns the server in the modern shape, for
-    /// routers, and for clients of both eras. `to_legacy` decides who shares sessions with a legacy server.
+    /// routers, and for clients of both eras. `to_legacy` decides who shares sessions with a legacy server, and `attempts` is shared by all
+    /// instances of the server.
     pub(crate) fn start(
         connect: Connect,
         server: Server,
         guard: GuardOptions,
         to_legacy: ToLegacyOptions,
+        attempts: Attempts,
         arrived: impl Fn() + Send + 'static,
     ) -> (Self, PendingUpstream, PendingUpstream) {
         let (modern, for_router) = PendingUpstream::new();
@@ -48,9 +52,10 @@ impl Member {
             any_era,
             connected: Arc::clone(&connected),
             vitals: Arc::clone(&vitals),
+            attempts: attempts.clone(),
         };
         let connecting = tokio::spawn(connecting.run(arrived));
-        (Self { server, connected, connecting, vitals }, for_router, for_clients)
+        (Self { server, connected, connecting, vitals, attempts }, for_router, for_clients)
     }
 
     pub(crate) fn name(&self) -> &str {
@@ -66,8 +71,9 @@ impl Member {
         &self.server
     }
 
-    /// Closes the server once calls in flight have had this much time.
+    /// Closes the server once calls in flight have had this much time. One that can't be reached is tried no more.
     pub(crate) fn retire(self, drain: Duration) {
+        self.attempts.end();
         tokio::spawn(async move {
             tokio::time::sleep(drain).await;
             self.close().await;
@@ -93,6 +99,7 @@ struct Connecting {
     any_era: UpstreamReady,
     connected: Arc<Mutex<Option<Arc<Connected>>>>,
     vitals: Arc<UpstreamHealth>,
+    attempts: Attempts,
 }
 
 impl Connecting {
@@ -118,14 +125,70 @@ impl Connecting {
                 }
                 Err(error) => {
                     let why = with_causes(&error);
-                    tracing::warn!(server = %name, again_in_seconds = pause.as_secs(), "can't be reached: {why}");
+                    if let Some(left_out) = self.attempts.line(&why) {
+                        let again_in_seconds = pause.as_secs();
+                        tracing::warn!(server = %name, again_in_seconds, left_out, "can't be reached: {why}");
+                    }
                     self.vitals.failed(why.clone());
                     self.modern.fail(why.clone());
                     self.any_era.fail(why);
                 }
             }
-            tokio::time::sleep(pause).await;
+            // Instances that began together, as after an outage, do not all come back at once.
+            tokio::time::sleep(jittered(pause)).await;
+            if self.attempts.are_over() {
+                // Keeps both senders alive.
+                return std::future::pending().await;
+            }
             pause = (pause * 2).min(most);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use crossway_router::SharedBy;
+    use crossway_stdio::StartError;
+
+    use super::*;
+    use crate::plan::{CommandPlan, UpstreamPlan};
+
+    #[tokio::test(start_paused = true)]
+    async fn a_server_that_was_never_reached_is_tried_no_more_once_it_is_retired() {
+        let tries = Arc::new(AtomicUsize::new(0));
+        let counted = Arc::clone(&tries);
+        let connect: Connect = Arc::new(move |name, _| {
+            counted.fetch_add(1, Ordering::Relaxed);
+            let why = StartError::NotFound { program: name.to_owned() };
+            Box::pin(async { Err(why.into()) })
+        });
+        let plan = CommandPlan {
+            program: "gone".into(),
+            args: Vec::new(),
+            env: Vec::new(),
+            cwd: None,
+            is_hidden: false,
+            tenant: None,
+        };
+        let server = Server {
+            name: "gone".to_owned(),
+            upstream: UpstreamPlan::Command(plan),
+            disabled_tools: BTreeSet::new(),
+        };
+        let options = ToLegacyOptions::shared_by(SharedBy::Everyone);
+        let (member, ..) =
+            Member::start(connect, server, GuardOptions::new(), options, Attempts::default(), || {});
+        while tries.load(Ordering::Relaxed) < 3 {
+            tokio::time::advance(UPSTREAM_RETRY).await;
+        }
+        // Calls in flight may take an hour to drain.
+        member.retire(Duration::from_secs(3600));
+        for _ in 0..20 {
+            tokio::time::advance(UPSTREAM_RETRY_MOST).await;
+        }
+        assert_eq!(tries.load(Ordering::Relaxed), 3);
     }
 }

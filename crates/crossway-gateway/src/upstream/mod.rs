@@ -1,6 +1,7 @@
 //! Connects to an upstream: detects what it speaks, follows changes of that, and wraps it in the router's parts.
 
 pub mod apis;
+pub(crate) mod attempts;
 pub(crate) mod connect;
 pub(crate) mod detect;
 pub(crate) mod disabled;
