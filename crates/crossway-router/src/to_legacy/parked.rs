@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crossway_era::to_legacy::{Call, ClientFeatures, Question};
-use crossway_proto::Message;
+use crossway_proto::{Message, Outcome};
 use crossway_service::{Context, Reply};
 use tokio::task::AbortHandle;
 use tokio::time::sleep;
@@ -49,7 +49,8 @@ impl Parked {
 impl Pool {
     /// Parks a call. Returns the message for its client: the questions, or the error if it cannot be parked.
     pub(super) fn park(self: &Arc<Self>, mut parked: Parked) -> Message {
-        let no_room = Self::no_room(&parked.call);
+        let outcome = if parked.reply.is_some() { Outcome::Unknown } else { Outcome::NotSent };
+        let no_room = Self::no_room(&parked.call, outcome);
         let mut bits = [0; 16];
         let (Some(keyring), Ok(())) = (&self.keyring, getrandom::fill(&mut bits)) else {
             parked.give_up();

@@ -6,7 +6,7 @@ use std::sync::{Arc, Weak};
 
 use crossway_era::keys;
 use crossway_era::to_legacy::{Call, ClientFeatures};
-use crossway_proto::{Message, Part, RequestId};
+use crossway_proto::{Message, Outcome, Part, RequestId};
 use crossway_seal::Keyring;
 use crossway_service::{CallError, Context, Origin, Reason, Reply, Scope, SoleTask, Upstream};
 use futures_util::future::join_all;
@@ -346,10 +346,10 @@ impl Pool {
     }
 
     /// The answer to a call for which there is no room to wait.
-    pub(super) fn no_room(call: &Call) -> Message {
-        use crossway_proto::{ErrorCode, ErrorObject, Outcome};
+    pub(super) fn no_room(call: &Call, outcome: Outcome) -> Message {
+        use crossway_proto::{ErrorCode, ErrorObject};
         let why = "too many calls wait for their clients; try again soon";
-        let error = ErrorObject::of_call(ErrorCode::OVER_LIMIT, why, Outcome::Unknown);
+        let error = ErrorObject::of_call(ErrorCode::OVER_LIMIT, why, outcome);
         let mut answer = call.request().error_response(&error);
         // The request is the server's, under an id of the pool's.
         answer.set_id(call.id());

@@ -1,7 +1,7 @@
 //! Calls that are made again after the user has visited a URL.
 
 use crossway_era::to_legacy::{Call, Question, identity};
-use crossway_proto::Message;
+use crossway_proto::{Message, Outcome};
 
 use super::pool::{Owner, Pool};
 
@@ -18,7 +18,7 @@ impl Pool {
             .and_then(|keyring| keyring.seal(&self.purpose_of_visits(&request, owner), b"").ok());
         match state {
             Some(state) => call.input_required(questions, &state),
-            None => Self::no_room(call),
+            None => Self::no_room(call, Outcome::Answered),
         }
     }
 

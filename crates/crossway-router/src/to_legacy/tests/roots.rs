@@ -146,3 +146,17 @@ async fn a_client_that_does_not_answer_about_its_roots_leaves_no_call_behind() {
     let _next = rig.call(tool("3", ROOTS));
     server.expect("tools/call").await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_call_that_finds_no_room_to_wait_before_it_is_sent_was_not_sent() {
+    let roots = r#"{"roots":{}}"#;
+    let mut rig = rig(ToLegacyOptions { parked_calls: 0, ..ToLegacyOptions::shared_by(SharedBy::Everyone) });
+    let mut discovered = rig.call(modern("0", "server/discover", roots, "", ""));
+    let server = rig.server_with(roots).await;
+    discovered.next().await;
+    server.send(r#"{"jsonrpc":"2.0","id":"r","method":"roots/list"}"#);
+    settle().await;
+    let mut call = rig.call(tool("1", roots));
+    let refused = text(&call.next().await);
+    assert!(refused.contains("-31003") && refused.contains(r#""outcome":"not sent""#), "{refused}");
+}
