@@ -3,22 +3,36 @@
 
 mod support;
 
+use std::convert::Infallible;
 use std::time::Duration;
 
 use bytes::Bytes;
 use crossway_http_sse::{Body, Config, HttpSse, ServerLimits};
 use crossway_testkit::{Scripted, Server};
-use http::{Request, Response};
-use http_body_util::{BodyExt, Empty};
+use futures_util::stream::pending;
+use http::{Request, Response, StatusCode};
+use http_body::Frame;
+use http_body_util::{BodyExt, Empty, StreamBody};
 use tokio::time::Instant;
 use tower_service::Service;
 
 async fn open() -> (Response<Body>, Server) {
     let (upstream, mut connections) = Scripted::new();
-    let mut service = HttpSse::new(upstream, Config::default());
-    let request = Request::get("/sse").header("host", "localhost").body(Empty::<Bytes>::new()).unwrap();
-    let response = service.call(request).await.unwrap();
+    let response = stream(&HttpSse::new(upstream, Config::default())).await;
     (response, connections.recv().await.unwrap().1)
+}
+
+async fn stream(service: &HttpSse) -> Response<Body> {
+    let request = Request::get("/sse").header("host", "localhost").body(Empty::<Bytes>::new()).unwrap();
+    service.clone().call(request).await.unwrap()
+}
+
+/// A POST to the session of a stream.
+async fn post_to<B>(stream: &mut Response<Body>, body: B) -> Request<B> {
+    let event = piece(stream).await;
+    let endpoint = event.lines().find_map(|line| line.strip_prefix("data: ")).unwrap();
+    let request = Request::post(format!("/{endpoint}")).header("host", "localhost");
+    request.header("content-type", "application/json").body(body).unwrap()
 }
 
 async fn piece(stream: &mut Response<Body>) -> String {
@@ -58,4 +72,29 @@ async fn a_stream_that_speaks_needs_no_comments() {
     assert_eq!(piece(&mut stream).await, ":\n\n");
     assert_eq!(before.elapsed().as_secs(), ServerLimits::KEEP_ALIVE.as_secs());
     drop(speaking.await.unwrap());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_without_keep_alive_is_silent_for_any_time() {
+    let (upstream, mut connections) = Scripted::new();
+    let mut limits = ServerLimits::default();
+    limits.keep_alive = Duration::MAX;
+    let mut stream = stream(&HttpSse::new(upstream, Config::new().limits(limits))).await;
+    let _server = connections.recv().await.unwrap();
+    assert!(piece(&mut stream).await.starts_with("event: endpoint\n"));
+    let next = tokio::time::timeout(Duration::from_secs(3600), piece(&mut stream)).await;
+    assert!(next.is_err(), "{next:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_body_that_may_stall_for_any_time_is_given_up_in_all_its_time() {
+    let (upstream, _connections) = Scripted::new();
+    let mut limits = ServerLimits::default();
+    limits.body_stall = Duration::MAX;
+    let service = HttpSse::new(upstream, Config::new().limits(limits));
+    let mut stream = stream(&service).await;
+    let never: StreamBody<_> = StreamBody::new(pending::<Result<Frame<Bytes>, Infallible>>());
+    let request = post_to(&mut stream, never).await;
+    let response = service.clone().call(request).await.unwrap();
+    assert_eq!(response.status(), StatusCode::REQUEST_TIMEOUT);
 }

@@ -8,6 +8,7 @@ use std::task::{Context, Poll, ready};
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 use crossway_proto::Slices;
 use crossway_proto::sse::SseEncoder;
+use crossway_service::later;
 use http_body::{Frame, SizeHint};
 use tokio::time::{Instant, Sleep};
 
@@ -132,16 +133,17 @@ impl Events {
 
     /// Ready after a silence of `keep_alive`.
     fn poll_silence(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let timer =
-            self.timer.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(self.last + self.keep_alive)));
+        let timer = self
+            .timer
+            .get_or_insert_with(|| Box::pin(tokio::time::sleep_until(later(self.last, self.keep_alive))));
         loop {
             ready!(timer.as_mut().poll(cx));
             let now = Instant::now();
-            let is_silent = now >= self.last + self.keep_alive;
+            let is_silent = now >= later(self.last, self.keep_alive);
             if is_silent {
                 self.last = now;
             }
-            timer.as_mut().reset(self.last + self.keep_alive);
+            timer.as_mut().reset(later(self.last, self.keep_alive));
             if is_silent {
                 // The next poll registers the timer.
                 return Poll::Ready(());

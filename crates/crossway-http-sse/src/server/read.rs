@@ -134,7 +134,7 @@ impl Clock {
     fn poll(&mut self, stall: Duration, cx: &mut Context<'_>) -> Poll<()> {
         loop {
             ready!(self.timer.as_mut().poll(cx));
-            let due = (self.last + stall).min(self.end);
+            let due = later(self.last, stall).min(self.end);
             if Instant::now() >= due {
                 return Poll::Ready(());
             }
