@@ -8,11 +8,12 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use crossway_http_sse::{Body, Config, HttpSse, ServerLimits};
-use crossway_testkit::{Scripted, Server};
+use crossway_service::{Call, CallError, Connection, Link, Reason, Reply, RequestLimiter, Scope, Upstream};
+use crossway_testkit::{Scripted, Server, settle};
 use futures_util::stream::pending;
 use http::{Request, Response, StatusCode};
 use http_body::Frame;
-use http_body_util::{BodyExt, Empty, StreamBody};
+use http_body_util::{BodyExt, Empty, Full, StreamBody};
 use tokio::time::Instant;
 use tower_service::Service;
 
@@ -97,4 +98,37 @@ async fn a_body_that_may_stall_for_any_time_is_given_up_in_all_its_time() {
     let request = post_to(&mut stream, never).await;
     let response = service.clone().call(request).await.unwrap();
     assert_eq!(response.status(), StatusCode::REQUEST_TIMEOUT);
+}
+
+/// A server that can't be connected to.
+struct Away;
+
+impl Upstream for Away {
+    fn connect(&self, _: Scope) -> Link {
+        Link::new(Away)
+    }
+}
+
+impl Connection for Away {
+    fn call(&self, _: Call) -> Reply {
+        Reply::failed(CallError::not_sent(Reason::Unavailable("nobody listens".into())))
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refused_first_message_is_answered_at_once() {
+    let service = HttpSse::new(Away, Config::default());
+    let mut stream = stream(&service).await;
+    let ping = r#"{"jsonrpc":"2.0","id":1,"method":"ping"}"#;
+    let mut request = post_to(&mut stream, Full::new(Bytes::from_static(ping.as_bytes()))).await;
+    request.extensions_mut().insert(RequestLimiter::new(|| {
+        Err(CallError::not_sent(Reason::OverLimit("too many requests".into())))
+    }));
+    let before = Instant::now();
+    let reading = tokio::spawn(async move { piece(&mut stream).await });
+    settle().await;
+    assert_eq!(service.clone().call(request).await.unwrap().status(), StatusCode::ACCEPTED);
+    let refused = reading.await.unwrap();
+    assert!(refused.contains("too many requests"), "{refused}");
+    assert_eq!(before.elapsed(), Duration::ZERO);
 }

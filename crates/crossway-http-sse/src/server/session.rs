@@ -147,9 +147,13 @@ impl Session {
         error: &CallError,
     ) -> Result<(), (NotTaken, Option<RequestId>)> {
         let Some(id) = request.id() else { return Ok(()) };
-        let told = self.state().pump.as_mut().map(|pump| pump.refuse(&id, error));
-        match told {
-            Some(true) => Ok(()),
+        let mut state = self.state();
+        match state.pump.as_mut().map(|pump| pump.refuse(&id, error)) {
+            Some(true) => {
+                // The pump wakes nobody once the upstream has failed.
+                state.reader.wake();
+                Ok(())
+            }
             Some(false) => Err((NotTaken::Full, Some(id))),
             None => Err((NotTaken::Ended, Some(id))),
         }
