@@ -45,7 +45,7 @@ impl Target {
 ///
 /// # Errors
 ///
-/// The outcome is *not sent* where the server's status says so, or where nothing reached it.
+/// The outcome is *not sent* where the server's status says so, where nothing reached the server, or where its redirect can't be followed.
 pub(super) async fn post(
     shared: Arc<Shared>,
     mut target: Arc<Target>,
