@@ -10,14 +10,15 @@ use crossway_streamable_http::server::http::{Accept, Accepted};
 use http::Extensions;
 use parking_lot::{Mutex, RwLock};
 use rustls::ServerConfig;
+use rustls::pki_types::CertificateDer;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, interval_at, timeout};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
-use tracing::{debug, error, info};
+use tracing::{debug, error, info, warn};
 
 use super::ClientCertificate;
-use super::files::{TlsError, TlsFiles};
+use super::files::{Built, TlsError, TlsFiles};
 use super::limits::HANDSHAKE;
 use crate::identity::Connection;
 use crate::metrics::Metrics;
@@ -37,9 +38,18 @@ struct Inner {
     metrics: Metrics,
 }
 
-/// Digests of the files' contents.
+impl Inner {
+    fn warn_of(&self, error: &TlsError) {
+        warn!(listener = &*self.listener, error = %error, "a certificate outside its validity is served");
+    }
+}
+
+/// What was seen of the files.
 struct Seen {
+    /// The digest of the contents in force.
     in_force: [u8; 32],
+    /// The listener's certificate in force.
+    leaf: CertificateDer<'static>,
     /// The contents that could not be used, so that the error is reported once.
     failed: Option<Failed>,
 }
@@ -48,6 +58,8 @@ struct Seen {
 enum Failed {
     Unreadable,
     Contents([u8; 32]),
+    /// Contents that only their date keeps out, which time may change.
+    Date([u8; 32]),
 }
 
 impl Tls {
@@ -58,9 +70,13 @@ impl Tls {
     /// When a file can't be read, or they can't be used together.
     pub fn load(listener: &str, files: TlsFiles, metrics: Metrics) -> Result<Self, TlsError> {
         let contents = files.read()?;
-        let config = RwLock::new(Arc::new(files.build(&contents)?));
-        let seen = Mutex::new(Seen { in_force: contents.digest(), failed: None });
-        Ok(Self(Arc::new(Inner { listener: listener.into(), files, config, seen, metrics })))
+        let Built { config, leaf } = files.build(&contents)?;
+        let config = RwLock::new(config);
+        let date = files.check_date(&leaf);
+        let seen = Mutex::new(Seen { in_force: contents.digest(), leaf, failed: None });
+        let inner = Inner { listener: listener.into(), files, config, seen, metrics };
+        date.unwrap_or_else(|error| inner.warn_of(&error));
+        Ok(Self(Arc::new(inner)))
     }
 
     /// Reads the files again, and returns whether anything has changed. New contents apply from the next handshake on, and
@@ -68,8 +84,9 @@ impl Tls {
     ///
     /// # Errors
     ///
-    /// When the files can't be used; the previous certificates stay in force. The same contents fail only once: after that,
-    /// they count as unchanged until they change again.
+    /// When the files can't be used, or their certificate is outside its validity while the one in force is within; the previous
+    /// certificates stay in force. The same contents fail only once: after that, they count as unchanged until they change again, or
+    /// until the dates let them be used.
     pub fn look(&self) -> Result<bool, TlsError> {
         let inner = &*self.0;
         let mut seen = inner.seen.lock();
@@ -83,12 +100,25 @@ impl Tls {
         if failed == seen.failed {
             return Ok(false);
         }
-        let config = read.and_then(|contents| inner.files.build(&contents));
-        inner.metrics.tls_reloaded(&inner.listener, config.is_ok());
-        match (config, digest) {
-            (Ok(config), Some(digest)) => {
-                *inner.config.write() = Arc::new(config);
-                *seen = Seen { in_force: digest, failed: None };
+        let built = read.and_then(|contents| inner.files.build(&contents));
+        let date = built.as_ref().map_or(Ok(()), |built| inner.files.check_date(&built.leaf));
+        if let Err(error) = date {
+            if inner.files.check_date(&seen.leaf).is_ok() {
+                let failed = digest.map(Failed::Date);
+                if failed == seen.failed {
+                    return Ok(false);
+                }
+                seen.failed = failed;
+                inner.metrics.tls_reloaded(&inner.listener, false);
+                return Err(error);
+            }
+            inner.warn_of(&error);
+        }
+        inner.metrics.tls_reloaded(&inner.listener, built.is_ok());
+        match (built, digest) {
+            (Ok(Built { config, leaf }), Some(digest)) => {
+                *inner.config.write() = config;
+                *seen = Seen { in_force: digest, leaf, failed: None };
                 Ok(true)
             }
             (Ok(_), None) => Ok(false),

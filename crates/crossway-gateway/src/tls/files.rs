@@ -1,14 +1,16 @@
 //! Reads certificate and key files.
 
+use std::fmt;
 use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use ring::digest::{Context, SHA256};
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, UnixTime};
 use rustls::server::WebPkiClientVerifier;
 use rustls::{RootCertStore, ServerConfig};
 
@@ -62,6 +64,14 @@ pub enum TlsError {
         /// The file of the certificate.
         certificate: PathBuf,
     },
+    /// The certificate is outside its validity, so that clients refuse it. The files can be used nonetheless.
+    #[error("the certificate of {path} {outside}, so clients refuse it", path = .path.display())]
+    OutOfDate {
+        /// The file.
+        path: PathBuf,
+        /// How it is outside.
+        outside: Outside,
+    },
     /// Key and certificate are of a kind that is not supported.
     #[error("{key} and {certificate} do not serve together", key = .key.display(), certificate = .certificate.display())]
     Unusable {
@@ -74,6 +84,26 @@ pub enum TlsError {
     },
 }
 
+/// How a certificate is outside its validity (RFC 5280, section 4.1.2.5).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outside {
+    /// It has expired at this time.
+    Expired(SystemTime),
+    /// It becomes valid at this time.
+    NotYet(SystemTime),
+}
+
+impl fmt::Display for Outside {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Expired(at) => write!(f, "expired at {}", humantime::format_rfc3339_seconds(*at)),
+            Self::NotYet(from) => {
+                write!(f, "is not valid before {}", humantime::format_rfc3339_seconds(*from))
+            }
+        }
+    }
+}
+
 /// The contents of the files.
 pub(super) struct Contents {
     certificate: Vec<u8>,
@@ -82,13 +112,19 @@ pub(super) struct Contents {
 }
 
 impl TlsFiles {
-    /// Checks that the files can be used, as they are now.
+    /// Checks that the files can be used, as they are now, and that the certificate is within its validity.
     ///
     /// # Errors
     ///
-    /// When they can't be used.
+    /// When they can't be used; [`TlsError::OutOfDate`] when they can, but the certificate is outside its validity.
     pub fn check(&self) -> Result<(), TlsError> {
-        self.build(&self.read()?).map(drop)
+        self.check_date(&self.build(&self.read()?)?.leaf)
+    }
+
+    /// Checks that a certificate of these files is within its validity now.
+    pub(super) fn check_date(&self, leaf: &CertificateDer<'_>) -> Result<(), TlsError> {
+        let outside = |outside| TlsError::OutOfDate { path: self.certificate.clone(), outside };
+        outside_validity(leaf, UnixTime::now()).map_or(Ok(()), |how| Err(outside(how)))
     }
 
     /// Reads all files.
@@ -100,9 +136,10 @@ impl TlsFiles {
         })
     }
 
-    /// Builds the config for handshakes from the files' contents.
-    pub(super) fn build(&self, contents: &Contents) -> Result<ServerConfig, TlsError> {
+    /// Builds what handshakes need from the files' contents.
+    pub(super) fn build(&self, contents: &Contents) -> Result<Built, TlsError> {
         let chain = certificates(&self.certificate, &contents.certificate)?;
+        let leaf = chain.first().cloned().ok_or_else(|| TlsError::NoCertificate(self.certificate.clone()))?;
         let key =
             PrivateKeyDer::from_pem_slice(&contents.key).map_err(|_| TlsError::NoKey(self.key.clone()))?;
         let provider = Arc::new(rustls::crypto::ring::default_provider());
@@ -122,8 +159,16 @@ impl TlsFiles {
         };
         let mut config = builder.with_single_cert(chain, key).map_err(unusable)?;
         config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-        Ok(config)
+        Ok(Built { config: Arc::new(config), leaf })
     }
+}
+
+/// What the files are for.
+pub(super) struct Built {
+    /// The config for handshakes.
+    pub(super) config: Arc<ServerConfig>,
+    /// The listener's own certificate, the first of its chain.
+    pub(super) leaf: CertificateDer<'static>,
 }
 
 impl Contents {
@@ -159,6 +204,19 @@ fn certificates(path: &Path, pem: &[u8]) -> Result<Vec<CertificateDer<'static>>,
         .ok()
         .filter(|certificates| !certificates.is_empty())
         .ok_or_else(|| TlsError::NoCertificate(path.to_owned()))
+}
+
+/// Returns how a certificate is outside its validity at a time, or `None` if it is within, or can't be read.
+fn outside_validity(leaf: &CertificateDer<'_>, now: UnixTime) -> Option<Outside> {
+    let at = |time: UnixTime| UNIX_EPOCH + Duration::from_secs(time.as_secs());
+    let certificate = webpki::EndEntityCert::try_from(leaf).ok()?;
+    // Without authorities no certificate is trusted, but webpki looks at the validity first.
+    let usage = webpki::KeyUsage::server_auth();
+    match certificate.verify_for_usage(&[], &[], &[], now, usage, None, None).err()? {
+        webpki::Error::CertExpired { not_after, .. } => Some(Outside::Expired(at(not_after))),
+        webpki::Error::CertNotValidYet { not_before, .. } => Some(Outside::NotYet(at(not_before))),
+        _ => None,
+    }
 }
 
 fn authorities(

@@ -9,5 +9,5 @@ mod maybe_tls;
 pub use acceptor::Tls;
 pub use client_certificate::ClientCertificate;
 pub(crate) use files::has_certificates;
-pub use files::{TlsError, TlsFiles};
+pub use files::{Outside, TlsError, TlsFiles};
 pub use maybe_tls::MaybeTls;

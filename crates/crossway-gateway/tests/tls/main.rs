@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use crossway_gateway::metrics::Metrics;
-use crossway_gateway::tls::{Tls, TlsError};
+use crossway_gateway::tls::{Tls, TlsError, TlsFiles};
 use http::Request;
 use http_body_util::{BodyExt, Empty};
 use hyper_util::rt::{TokioExecutor, TokioIo};
@@ -165,6 +165,69 @@ async fn broken_files_change_nothing_and_are_told_once() {
     for (result, count) in [("ok", 1), ("failed", 3)] {
         let line = format!(r#"crossway_tls_reloads_total{{listener="mcp",result="{result}"}} {count}"#);
         assert!(metrics.contains(&line), "no {line} in {metrics}");
+    }
+}
+
+#[tokio::test]
+async fn a_certificate_outside_its_validity_does_not_replace_one_within() {
+    let (authority, folder) = (Authority::new(), Folder::new());
+    let good = authority.sign(&["localhost"]);
+    folder.serve(&good);
+    let listener = Listener::start(folder.files(false)).await;
+    let client = authority.client(None, &[]);
+    for (from, to, told) in [
+        (2000, 2001, "expired at 2001-01-01T00:00:00Z"),
+        (4000, 4001, "is not valid before 4000-01-01T00:00:00Z"),
+    ] {
+        folder.serve(&authority.sign_between(&["localhost"], from, to));
+        let error = listener.tls.look().unwrap_err();
+        assert!(matches!(error, TlsError::OutOfDate { .. }) && error.to_string().contains(told), "{error}");
+        assert!(!listener.tls.look().unwrap(), "it was told");
+        assert_eq!(listener.certificate(&client).await, good.der());
+    }
+    let line = r#"crossway_tls_reloads_total{listener="mcp",result="failed"} 2"#;
+    assert!(listener.scrape().contains(line), "{}", listener.scrape());
+    let next = authority.sign(&["localhost"]);
+    folder.serve(&next);
+    assert!(listener.tls.look().unwrap());
+    assert_eq!(listener.certificate(&client).await, next.der());
+}
+
+#[tokio::test]
+async fn where_no_certificate_is_within_its_validity_the_last_one_is_served() {
+    let (authority, folder) = (Authority::new(), Folder::new());
+    folder.serve(&authority.sign_between(&["localhost"], 2000, 2001));
+    let listener = Listener::start(folder.files(false)).await;
+    assert!(matches!(folder.files(false).check(), Err(TlsError::OutOfDate { .. })));
+    folder.serve(&authority.sign_between(&["localhost"], 2001, 2002));
+    assert!(listener.tls.look().unwrap());
+    folder.serve(&authority.sign(&["localhost"]));
+    assert!(listener.tls.look().unwrap());
+    assert!(folder.files(false).check().is_ok());
+}
+
+/// What a config says of TLS with the files of a folder.
+fn warned(files: &TlsFiles) -> Vec<String> {
+    let text = format!(
+        "upstreams: {{ a: {{ command: uvx }} }}\ntls: {{ certificate: {}, key: {} }}\n",
+        files.certificate.display(),
+        files.key.display()
+    );
+    let loaded = crossway_gateway::config::parse("a.yaml".as_ref(), &text, |_| None).unwrap();
+    let lines = loaded.warnings.iter().map(ToString::to_string);
+    lines.filter(|line| line.contains("tls.")).collect()
+}
+
+#[test]
+fn a_config_with_a_certificate_outside_its_validity_is_warned_of() {
+    let (authority, folder) = (Authority::new(), Folder::new());
+    folder.serve(&authority.sign(&["localhost"]));
+    assert_eq!(warned(&folder.files(false)), Vec::<String>::new());
+    for (from, to, told) in [(2000, 2001, "expired at"), (4000, 4001, "is not valid before")] {
+        folder.serve(&authority.sign_between(&["localhost"], from, to));
+        let lines = warned(&folder.files(false));
+        assert!(lines.len() == 1 && lines[0].contains("warning: tls.certificate: "), "{lines:?}");
+        assert!(lines[0].contains(told) && lines[0].ends_with("so clients refuse it"), "{lines:?}");
     }
 }
 

@@ -16,7 +16,7 @@ use crossway_streamable_http::server::http::{HttpLimits, serve_with};
 use http::{Request, Response};
 use http_body_util::Full;
 use hyper::body::Incoming;
-use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair, SanType};
+use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair, SanType, date_time_ymd};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
 use tempfile::TempDir;
@@ -48,8 +48,15 @@ impl Authority {
 
     /// A certificate for names, of which those with `://` are URIs.
     pub(crate) fn sign(&self, names: &[&str]) -> Signed {
+        self.sign_between(names, 1975, 4096)
+    }
+
+    /// The same, valid from the start of one year to that of another.
+    pub(crate) fn sign_between(&self, names: &[&str], from: i32, to: i32) -> Signed {
         let key = KeyPair::generate().unwrap();
         let mut params = CertificateParams::new([]).unwrap();
+        params.not_before = date_time_ymd(from, 1, 1);
+        params.not_after = date_time_ymd(to, 1, 1);
         for name in names {
             let text = (*name).try_into().unwrap();
             params.subject_alt_names.push(if name.contains("://") {

@@ -135,6 +135,7 @@ pub(super) fn tls(
             | TlsError::TooLong(path)
             | TlsError::NoCertificate(path)
             | TlsError::NoKey(path)
+            | TlsError::OutOfDate { path, .. }
             | TlsError::BadAuthority { path, .. } => [
                 ("certificate", Some(&files.certificate)),
                 ("key", Some(&files.key)),
@@ -145,7 +146,10 @@ pub(super) fn tls(
             TlsError::NotItsKey { .. } | TlsError::Unusable { .. } => None,
         };
         let path = at.split('.').chain(key).map(super::Step::from).collect();
-        findings.at_start(context, path, Problem::Tls(error));
+        match error {
+            TlsError::OutOfDate { .. } => findings.warning(path, Problem::Tls(error)),
+            _ => findings.at_start(context, path, Problem::Tls(error)),
+        }
     }
     Some(files)
 }
