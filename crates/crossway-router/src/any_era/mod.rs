@@ -1,11 +1,13 @@
 //! One upstream for clients of both eras, untranslated where possible.
 
+mod asking;
 mod rerouted;
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Arc, OnceLock};
 
+use asking::{Sessions, may_ask_legacy_client};
 use crossway_era::to_legacy;
 use crossway_proto::{Kind, Message};
 use crossway_service::{
@@ -37,6 +39,9 @@ pub enum EraSupport {
 /// | legacy | modern only | go through `from_legacy` |
 /// | modern | legacy only | go through `to_legacy` |
 ///
+/// Modern requests that a translation made of a legacy client's go through `to_legacy` too if the server takes sessions, the client can be
+/// asked something, and the request is one in whose course servers ask: some servers of both eras ask in sessions only.
+///
 /// On transports that carry both eras in one stream (stdio), each message goes its own way.
 #[derive(Clone)]
 pub struct AnyEra(Arc<Ways>);
@@ -50,6 +55,8 @@ struct Ways {
     may_change: bool,
     /// Whether a modern upstream takes sessions too, once it is known.
     takes_sessions: AtomicU8,
+    /// The same, for the modern requests of legacy clients.
+    sessions: Sessions,
 }
 
 const UNKNOWN: u8 = 0;
@@ -90,8 +97,8 @@ impl AnyEra {
         from_legacy: Arc<dyn Upstream>,
         to_legacy: Arc<dyn Upstream>,
     ) -> Self {
-        let takes_sessions = AtomicU8::new(UNKNOWN);
-        Self(Arc::new(Ways { raw, from_legacy, to_legacy, speaks, may_change, takes_sessions }))
+        let (takes_sessions, sessions) = (AtomicU8::new(UNKNOWN), Sessions::default());
+        Self(Arc::new(Ways { raw, from_legacy, to_legacy, speaks, may_change, takes_sessions, sessions }))
     }
 
     /// The upstream in the modern shape: for stateless requests, and to be merged with others.
@@ -157,6 +164,17 @@ impl ModernLinks {
             if is_translated { (&self.to_legacy, &self.ways.to_legacy) } else { (&self.raw, &self.ways.raw) };
         link.get_or_init(|| upstream.connect(Scope::Shared))
     }
+
+    /// Sends a call to where the server's era leads it.
+    fn pass(self: &Arc<Self>, call: Call) -> Reply {
+        let is_translated = self.ways.is_translated();
+        let link = self.way(is_translated);
+        if !self.ways.may_change || call.request().is_none() {
+            return link.call(call);
+        }
+        let reply = link.call(call.clone());
+        Reply::stream(Rerouted { to: Arc::clone(self), call: Some(call), is_translated, reply })
+    }
 }
 
 /// The connection that modern clients hold.
@@ -164,14 +182,10 @@ struct ModernConnection(Arc<ModernLinks>);
 
 impl Connection for ModernConnection {
     fn call(&self, call: Call) -> Reply {
-        let ways = &self.0.ways;
-        let is_translated = ways.is_translated();
-        let link = self.0.way(is_translated);
-        if !ways.may_change || call.request().is_none() {
-            return link.call(call);
+        if may_ask_legacy_client(&call) && !self.0.ways.is_translated() {
+            return self.0.prefer_session(call);
         }
-        let reply = link.call(call.clone());
-        Reply::stream(Rerouted { to: Arc::clone(&self.0), call: Some(call), is_translated, reply })
+        self.0.pass(call)
     }
 }
 
@@ -247,30 +261,24 @@ impl Session {
             let raw = session.ways.raw.connect(Scope::Session);
             let mut reply = raw.call(call.clone());
             let mut interim = Vec::new();
-            while let Some(item) = reply.next().await {
-                let message = match item {
-                    Ok(message) => message,
-                    Err(error) if has_no_sessions(&error) => break,
-                    Err(error) => {
-                        tokio::spawn(raw.close());
-                        return Reply::failed(error);
-                    }
-                };
-                match message.kind() {
-                    Kind::Result => {
-                        session.ways.takes_sessions.store(TAKES, Ordering::Relaxed);
-                        let _ = session.legacy.set(raw);
-                        session.legacy(&session.ways.raw);
-                        interim.push(Ok(message));
-                        return Reply::stream(futures_util::stream::iter(interim).chain(reply));
-                    }
-                    Kind::Error => {
-                        session.ways.takes_sessions.store(REFUSES, Ordering::Relaxed);
-                        break;
-                    }
-                    Kind::Request => answer_early(&raw, &message, &call.context).await,
-                    Kind::Notification if interim.len() < HELD_BACK => interim.push(Ok(message)),
-                    Kind::Notification => {}
+            let answer = answer_to_initialize(&raw, &mut reply, &call.context, |message| {
+                if interim.len() < HELD_BACK {
+                    interim.push(Ok(message));
+                }
+            });
+            match answer.await {
+                Ok(Some(answer)) if answer.kind() == Kind::Result => {
+                    session.ways.takes_sessions.store(TAKES, Ordering::Relaxed);
+                    let _ = session.legacy.set(raw);
+                    session.legacy(&session.ways.raw);
+                    interim.push(Ok(answer));
+                    return Reply::stream(futures_util::stream::iter(interim).chain(reply));
+                }
+                Ok(Some(_)) => session.ways.takes_sessions.store(REFUSES, Ordering::Relaxed),
+                Ok(None) => {}
+                Err(error) => {
+                    tokio::spawn(raw.close());
+                    return Reply::failed(error);
                 }
             }
             drop(reply);
@@ -294,6 +302,33 @@ impl Session {
             }
         })
     }
+}
+
+/// Waits for a server's answer to `initialize`; `None` if the server shows in another way that it has no sessions. Gives the notifications
+/// before it to `heard`, and answers requests.
+///
+/// # Errors
+///
+/// When the server fails, which may pass.
+async fn answer_to_initialize(
+    raw: &Link,
+    reply: &mut Reply,
+    context: &Context,
+    mut heard: impl FnMut(Message),
+) -> Result<Option<Message>, CallError> {
+    while let Some(item) = reply.next().await {
+        let message = match item {
+            Ok(message) => message,
+            Err(error) if has_no_sessions(&error) => break,
+            Err(error) => return Err(error),
+        };
+        match message.kind() {
+            Kind::Result | Kind::Error => return Ok(Some(message)),
+            Kind::Request => answer_early(raw, &message, context).await,
+            Kind::Notification => heard(message),
+        }
+    }
+    Ok(None)
 }
 
 /// Answers a request that comes before the client's session is open; the server may wait for the answer before it gives its own.
