@@ -273,7 +273,8 @@ fn of_the_pool(error: CallError) -> CallError {
         return error;
     }
     match error.outcome() {
-        // A server refuses a session in this way, but a refusal in a new session is meant for the call.
+        // A server refuses a session in this way, but the call was repeated until its session was a new one: there, the refusal is meant
+        // for the call.
         Outcome::Answered => {
             let status = error.status().unwrap_or(NOT_FOUND);
             CallError::answered(Reason::Refused { status, retry_after: None, said: None })

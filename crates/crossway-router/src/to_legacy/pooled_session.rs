@@ -400,6 +400,8 @@ impl PooledSession {
 pub(super) struct Lease {
     pub(super) member: Arc<PooledSession>,
     pub(super) is_exclusive: bool,
+    /// Whether the session was open before.
+    pub(super) was_open: bool,
     is_busy: bool,
 }
 
@@ -408,7 +410,8 @@ impl Lease {
     pub(super) fn new(member: &Arc<PooledSession>) -> Self {
         member.in_use.fetch_add(1, Ordering::AcqRel);
         member.busy.fetch_add(1, Ordering::AcqRel);
-        Self { member: Arc::clone(member), is_exclusive: false, is_busy: true }
+        let was_open = member.session().is_some();
+        Self { member: Arc::clone(member), is_exclusive: false, was_open, is_busy: true }
     }
 
     /// From now on the hold is a listener's: the server notices nothing of it but its [resources](Audience).

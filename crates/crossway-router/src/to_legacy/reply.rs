@@ -39,8 +39,10 @@ pub(super) struct CallReply {
     held: Option<Held>,
     /// Whether the client was asked before the call was sent.
     was_asked_before: bool,
-    /// Whether the call was sent to a session that turned out to be gone before the server saw the call.
+    /// Whether the call was sent to a session of its own that turned out to be gone before the server saw the call.
     was_lost: bool,
+    /// Whether the call has waited for its client, and the server knows it since.
+    is_resumed: bool,
 }
 
 enum Phase {
@@ -90,6 +92,7 @@ impl CallReply {
             held: None,
             was_asked_before: false,
             was_lost: false,
+            is_resumed: false,
         };
         reply.pool.note_call(reply.context.origin, &reply.id, &reply.mailbox);
         reply.phase = reply.begin();
@@ -119,7 +122,8 @@ impl CallReply {
             grace: None,
             held: None,
             was_asked_before: !is_sent,
-            was_lost: is_sent,
+            was_lost: false,
+            is_resumed: is_sent,
         }
     }
 
@@ -265,13 +269,15 @@ impl CallReply {
         }
     }
 
-    /// Handles a failure. A session that is gone is replaced by a new one, once, if the call was not sent to it, or the server has refused
-    /// the call because it does not know the session.
+    /// Handles a failure. A session that is gone is replaced by another one if the call was not sent to it, or the server has refused
+    /// the call because it does not know the session: as often as the session is older than the call, since a server that was started anew
+    /// knows none of those, and once if it is not.
     fn fail(&mut self, error: CallError) -> Option<CallError> {
         if let Phase::Running(running) = &self.phase {
             running.lease.member.note_failure(&error);
         }
-        if was_missed(&error) && !std::mem::replace(&mut self.was_lost, true) {
+        if was_missed(&error) && !self.is_resumed && (self.is_in_older_session() || !self.was_lost) {
+            self.was_lost |= !self.is_in_older_session();
             // Its place in the old session is free, for this call too.
             if let Phase::Running(running) = std::mem::replace(&mut self.phase, Phase::Over) {
                 running.lease.member.let_go(&self.mailbox);
@@ -285,6 +291,10 @@ impl CallReply {
         let is_late = matches!(error.reason(), Reason::TimedOut(_));
         self.finish(if is_late { Ended::GivenUp } else { Ended::Failed });
         Some(super::of_the_pool(error))
+    }
+
+    fn is_in_older_session(&self) -> bool {
+        matches!(&self.phase, Phase::Running(running) if running.lease.was_open)
     }
 
     /// Handles a message from the mailbox.

@@ -10,6 +10,7 @@ mod exchanges;
 mod listening;
 mod opening;
 mod programs;
+mod restarted;
 mod roots;
 mod shared;
 mod sharing;
