@@ -1,6 +1,6 @@
 //! A gateway with servers in this process, and clients of it.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -92,6 +92,8 @@ pub(super) struct Rig {
     pub(super) world: World,
     clients: HashMap<At, Client>,
     heard: Arc<Mutex<Heard>>,
+    /// How much of each was told before the current step.
+    ended: HashMap<String, usize>,
 }
 
 struct Client {
@@ -116,7 +118,7 @@ impl Rig {
         let maker = FaceMaker::unserved(AllowedHosts::loopback(), AllowedOrigins::loopback());
         let mut gateway = Gateway::new(current, maker, None, metrics, None, false, world.connect()).unwrap();
         gateway.apply(upstreams);
-        Self { gateway, world, clients: HashMap::new(), heard: Arc::default() }
+        Self { gateway, world, clients: HashMap::new(), heard: Arc::default(), ended: HashMap::new() }
     }
 
     pub(super) fn reload(&mut self, config: &Value) {
@@ -133,12 +135,26 @@ impl Rig {
     /// the other are in no order.
     pub(super) fn heard(&self) -> Heard {
         let mut heard = self.heard.lock().unwrap().clone();
-        let is_change = |told: &String| told.contains("/list_changed\"");
         for told in heard.values_mut() {
             told.chunk_by_mut(|one, next| is_change(one) && is_change(next))
                 .for_each(<[String]>::sort_unstable);
         }
         heard
+    }
+
+    /// Ends a step: a change that was told several times since the last one ended counts once. A listener looks at a new config at a
+    /// random time, a millisecond or two after it: before or after the new list of a server has come, which is told by itself.
+    pub(super) fn end_step(&mut self) {
+        for (label, told) in self.heard.lock().unwrap().iter_mut() {
+            let ended = self.ended.entry(label.clone()).or_default();
+            let mut changes = HashSet::new();
+            let mut place = 0;
+            told.retain(|it| {
+                place += 1;
+                place <= *ended || !is_change(it) || changes.insert(it.clone())
+            });
+            *ended = told.len();
+        }
     }
 
     /// Sends a request and gives what comes of it at once, and until `time` is over.
@@ -256,6 +272,10 @@ impl Rig {
             note(&heard, &label, "over".to_owned());
         });
     }
+}
+
+fn is_change(told: &str) -> bool {
+    told.contains("/list_changed\"")
 }
 
 fn note(heard: &Mutex<Heard>, label: &str, told: String) {

@@ -227,6 +227,7 @@ pub(super) fn play(setup: &Setup, trace: &[Step], with_them: bool) -> Heard {
             };
             assert!(tokio::time::Instant::now() <= due, "{step:?} took longer than it may");
             tokio::time::sleep_until(due).await;
+            rig.end_step();
         }
         rig.pass(Duration::from_secs(30)).await;
         let mut heard = rig.heard();
