@@ -9,7 +9,7 @@ use crossway_proto::{Kind, Part};
 use crossway_service::{Call, CallError, Context, Origin, Outcome, Reason, Reply, Scope};
 use futures_util::StreamExt;
 use parking_lot::Mutex;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use super::{ModernLinks, Ways, answer_to_initialize};
 use crate::ClientSession;
@@ -18,8 +18,10 @@ use crate::limits::OPEN_TIME;
 /// Whether a modern server takes sessions too.
 #[derive(Default)]
 pub(super) struct Sessions {
-    /// `None` while it is unknown. A parked call comes back by this, so only a clear answer of the server changes it.
+    /// `None` while it is unknown. A parked call comes back by this, so only the server's own answer changes it.
     are_taken: Mutex<Option<bool>>,
+    /// When the server was last asked in vain.
+    failed_at: Mutex<Option<Instant>>,
     /// Held while the server is asked.
     asking: tokio::sync::Mutex<()>,
 }
@@ -27,6 +29,11 @@ pub(super) struct Sessions {
 impl Sessions {
     fn are_taken(&self) -> Option<bool> {
         *self.are_taken.lock()
+    }
+
+    /// Whether the server was asked in vain a moment ago, so that a call need not wait for the same again.
+    fn have_just_failed(&self) -> bool {
+        self.failed_at.lock().is_some_and(|at| at.elapsed() < OPEN_TIME)
     }
 }
 
@@ -47,7 +54,7 @@ impl ModernLinks {
             Some(true) => self.in_session(call),
             Some(false) => self.pass(call),
             // The question did not come from a session.
-            None if brings_answers() => self.pass(call),
+            None if brings_answers() || self.ways.sessions.have_just_failed() => self.pass(call),
             None => {
                 let links = Arc::clone(self);
                 Reply::pending(async move {
@@ -74,10 +81,10 @@ impl ModernLinks {
 }
 
 impl Ways {
-    /// Finds out whether the server takes sessions, unless that is known. A failure leaves it unknown.
+    /// Finds out whether the server takes sessions, unless that is known. A failure leaves it unknown, also for those who waited for it.
     async fn ask_for_session(&self) {
         let _asking = self.sessions.asking.lock().await;
-        if self.sessions.are_taken().is_none() {
+        if self.sessions.are_taken().is_none() && !self.sessions.have_just_failed() {
             self.try_initialize().await;
         }
     }
@@ -95,9 +102,10 @@ impl Ways {
         let opening = to_legacy::Session::opening(&ClientFeatures::default());
         let mut reply = raw.call(Call::message(opening, context.clone()));
         let answer = timeout(OPEN_TIME, answer_to_initialize(&raw, &mut reply, &context, |_| {})).await;
-        if let Ok(Ok(answer)) = answer {
-            let are_taken = answer.is_some_and(|answer| answer.kind() == Kind::Result);
-            *self.sessions.are_taken.lock() = Some(are_taken);
+        match answer {
+            Ok(Ok(Some(answer))) => *self.sessions.are_taken.lock() = Some(answer.kind() == Kind::Result),
+            // A connection that breaks, and a status that something in front of the server may have given, can pass.
+            Ok(Ok(None) | Err(_)) | Err(_) => *self.sessions.failed_at.lock() = Some(Instant::now()),
         }
         drop(reply);
         tokio::spawn(raw.close());

@@ -4,6 +4,7 @@ use crossway_service::Origin;
 use crossway_testkit::{message, text};
 
 use super::*;
+use crate::limits::OPEN_TIME;
 use crate::{ClientSession, FromLegacy, SharedBy, ToLegacy, ToLegacyOptions};
 
 const OPENED: &str =
@@ -81,6 +82,29 @@ async fn a_server_that_refuses_a_session_is_asked_once_and_gets_the_calls_as_the
     let _later = call();
     raw.expect("tools/call").await;
     assert!(rig.raw.try_recv().is_err() && rig.to_legacy.try_recv().is_err());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_does_not_answer_for_a_session_is_asked_again_later_and_calls_do_not_wait_one_by_one() {
+    let mut rig = rig(EraSupport::Modern);
+    let link = rig.any.modern().connect(Scope::Shared);
+    let call = || read(translated(&link, "tools/call", r#"{"roots":{}}"#, ""));
+    let both = [call(), call()];
+    let (_, asked) = rig.raw.recv().await.unwrap();
+    asked.expect("initialize").await;
+    // Its connection breaks.
+    drop(asked);
+    let (_, raw) = serve(&mut rig.raw, "tools/call").await;
+    let id = raw.expect("tools/call").await;
+    raw.answer(&id, "{}");
+    for call in both {
+        assert!(call.await.unwrap().is_ok());
+    }
+    tokio::time::advance(OPEN_TIME).await;
+    let later = call();
+    serve(&mut rig.raw, "initialize").await;
+    serve(&mut rig.to_legacy, "tools/call").await;
+    assert!(later.await.unwrap().is_ok());
 }
 
 #[tokio::test]
