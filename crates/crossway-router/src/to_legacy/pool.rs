@@ -226,7 +226,8 @@ impl Pool {
             if let Some(lease) = in_service.find_map(lease) {
                 return Ok(Turn::Now(lease));
             }
-            if hold != Hold::ExclusiveOverdue && group.working() >= self.options.at_once.max(1) {
+            let may_wait = matches!(hold, Hold::Exclusive | Hold::ExclusiveQueued);
+            if may_wait && group.working() >= self.options.at_once.max(1) {
                 return Ok(Turn::Later(Arc::clone(&group.turns)));
             }
         }

@@ -61,6 +61,25 @@ async fn a_silent_server_gets_no_new_calls_and_is_ended_when_it_was_unused_for_l
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_silent_session_at_work_takes_no_place_of_calls_that_share_theirs() {
+    let mut rig = rig(ToLegacyOptions::shared_by(SharedBy::Everyone).sessions(1));
+    let asking = r#"{"elicitation":{}}"#;
+    let _kept = rig.call(tool("1", asking));
+    let silent = plain_server(&mut rig).await;
+    silent.expect("tools/call").await;
+    let list = |id: &str| modern(id, "tools/list", asking, "", "");
+    let given_up = rig.call(list("2"));
+    silent.expect("tools/list").await;
+    drop(given_up);
+    assert!(silent.receive().await.unwrap().cancelled_id().is_some());
+    silent.expect("ping").await;
+    time_passes(&silent).await;
+    let _later = rig.call(list("3"));
+    let fresh = plain_server(&mut rig).await;
+    fresh.expect("tools/list").await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_server_gets_calls_again_once_it_answers() {
     let mut rig = rig(ToLegacyOptions::shared_by(SharedBy::Everyone));
     let given_up_call = rig.call(tool("1", "{}"));
