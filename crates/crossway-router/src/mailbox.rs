@@ -75,6 +75,11 @@ impl Mailbox {
         self.offer(message)
     }
 
+    /// Drops the unread messages.
+    pub(crate) fn clear(&self) {
+        self.mail().messages.clear();
+    }
+
     /// Closes the mailbox for good. Returns the unread messages.
     pub(crate) fn close(&self) -> VecDeque<Message> {
         let mut mail = self.mail();

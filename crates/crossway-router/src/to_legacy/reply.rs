@@ -284,6 +284,7 @@ impl CallReply {
             }
             // The old session's questions mean nothing to the next one.
             self.questions.clear();
+            self.mailbox.clear();
             (self.grace, self.held) = (None, None);
             self.phase = self.begin();
             return None;
