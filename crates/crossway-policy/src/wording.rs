@@ -2,11 +2,12 @@
 
 use std::cell::LazyCell;
 
-use foldhash::HashSet;
+use foldhash::{HashMap, HashSet};
 
 use crate::config::{PolicyConfig, TenantRule};
 use crate::finding::{Findings, Problem, most_like};
 use crate::fold::fold;
+use crate::limits::SIMILAR_NAMES;
 
 /// Checks everything that a policy says about tenants, callers and names.
 pub(crate) fn check(config: &PolicyConfig, findings: &mut Findings) {
@@ -28,11 +29,14 @@ pub(crate) fn check(config: &PolicyConfig, findings: &mut Findings) {
         }
     }
     let of_any = LazyCell::new(|| Addresses::new(config.tenants.values()));
+    let mut of_named = HashMap::default();
     for (index, grant) in config.grants.iter().enumerate() {
         if let Some(user) = grant.user.as_deref().filter(|user| user.contains('@')) {
             let named = grant.tenant.as_ref().and_then(|tenant| config.tenants.get(tenant));
-            let of_named = named.map(|rule| Addresses::new([rule]));
-            let addresses = of_named.as_ref().unwrap_or_else(|| &of_any);
+            let addresses = match named {
+                Some(rule) => of_named.entry(&grant.tenant).or_insert_with(|| Addresses::new([rule])),
+                None => &*of_any,
+            };
             if !config.tenants.is_empty() && !addresses.have(user) {
                 let tenant = grant.tenant.as_ref().map(ToString::to_string);
                 let problem = Problem::UserOfNoTenant { tenant, like: addresses.most_like(user) };
@@ -62,35 +66,43 @@ pub(crate) fn check(config: &PolicyConfig, findings: &mut Findings) {
 
 /// The e-mail addresses that users of some tenants may have.
 struct Addresses<'a> {
-    /// Whether a tenant goes by something else: its users may have any address.
+    /// Whether a tenant goes by something else, such as subjects: its users may have any address.
     are_any: bool,
     domains: HashSet<String>,
     named: HashSet<&'a str>,
+    /// The same, folded: a grant that denies is about an address in any case.
+    folded: HashSet<String>,
 }
 
 impl<'a> Addresses<'a> {
     fn new(tenants: impl IntoIterator<Item = &'a TenantRule>) -> Self {
-        let mut addresses = Self { are_any: false, domains: HashSet::default(), named: HashSet::default() };
+        let mut addresses = Self {
+            are_any: false,
+            domains: HashSet::default(),
+            named: HashSet::default(),
+            folded: HashSet::default(),
+        };
         for rule in tenants {
-            addresses.are_any |= rule.everyone || !rule.groups.is_empty() || !rule.claims.is_empty();
+            let (named, subjects): (Vec<_>, Vec<_>) =
+                rule.users.iter().map(String::as_str).partition(|user| user.contains('@'));
+            let goes_by_other = !rule.groups.is_empty() || !rule.claims.is_empty() || !subjects.is_empty();
+            addresses.are_any |= rule.everyone || goes_by_other;
             addresses.domains.extend(rule.email_domains.iter().map(|domain| domain.to_ascii_lowercase()));
-            addresses.named.extend(rule.users.iter().map(String::as_str).filter(|user| user.contains('@')));
+            addresses.folded.extend(named.iter().map(|user| fold(user)));
+            addresses.named.extend(named);
         }
         addresses
     }
 
     fn have(&self, address: &str) -> bool {
         let domain = address.rsplit_once('@').map_or("", |(_, domain)| domain).to_ascii_lowercase();
-        self.are_any || self.domains.contains(&domain) || self.named.contains(address) || {
-            // A grant that denies is about an address in any case.
-            let folded = fold(address);
-            self.named.iter().any(|named| fold(named) == folded)
-        }
+        self.are_any || self.domains.contains(&domain) || self.folded.contains(&fold(address))
     }
 
     fn most_like(&self, address: &str) -> Option<String> {
         let (local, _) = address.rsplit_once('@')?;
-        let with_domain: Vec<_> = self.domains.iter().map(|domain| format!("{local}@{domain}")).collect();
+        let domains = self.domains.iter().take(SIMILAR_NAMES);
+        let with_domain: Vec<_> = domains.map(|domain| format!("{local}@{domain}")).collect();
         most_like(address, with_domain.iter().map(String::as_str).chain(self.named.iter().copied()))
     }
 }

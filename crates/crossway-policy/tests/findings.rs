@@ -401,10 +401,13 @@ fn a_user_whom_no_tenant_takes_is_told() {
     }
     let of_acme = json!({ "tenant": "acme", "user": "bob@globex.example" });
     assert_eq!(of(tenants(), of_acme), ["grants[1].user: tenant acme does not take this e-mail address in"]);
-    // Whoever has a group or a claim may have any address.
-    for other in
-        [json!({ "groups": ["x"] }), json!({ "claims": { "org": "x" } }), json!({ "everyone": true })]
-    {
+    // Whoever has a group, a claim or a subject may have any address.
+    for other in [
+        json!({ "groups": ["x"] }),
+        json!({ "claims": { "org": "x" } }),
+        json!({ "everyone": true }),
+        json!({ "users": ["4711"] }),
+    ] {
         let mut tenants = json!({ "acme": { "email_domains": ["acme.example"] } });
         tenants["other"] = other;
         let lines = of(tenants, json!({ "user": "bob@globx.example" }));
