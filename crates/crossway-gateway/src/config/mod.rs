@@ -175,12 +175,27 @@ pub enum AuditTo {
 /// When the config can't be used: all errors and warnings.
 pub fn load(path: &Path) -> Result<Loaded, ConfigErrors> {
     let mut files = Stamps::new();
-    load_with(path, &mut files, None).map(|loaded| Loaded { files, ..loaded })
+    load_with(path, variable, &mut files, None).map(|loaded| Loaded { files, ..loaded })
+}
+
+/// Like [`load`], for commands that send no telemetry: the shell or the CI job that they run in may have an OpenTelemetry setup of its own.
+pub(crate) fn load_without_telemetry(path: &Path) -> Result<Loaded, ConfigErrors> {
+    let lookup = |name: &str| if name.starts_with("OTEL_") { None } else { variable(name) };
+    load_with(path, lookup, &mut Stamps::new(), None)
+}
+
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok()
 }
 
 /// Like [`load`]. Adds the files that were read to `files`, in their state before that, even if the config can't be used. `before` is the
 /// policy in force during a reload.
-fn load_with(path: &Path, files: &mut Stamps, before: Option<&Policy>) -> Result<Loaded, ConfigErrors> {
+fn load_with(
+    path: &Path,
+    lookup: impl Fn(&str) -> Option<String>,
+    files: &mut Stamps,
+    before: Option<&Policy>,
+) -> Result<Loaded, ConfigErrors> {
     let whole = |problem| {
         ConfigErrors(vec![Finding {
             file: path.to_owned(),
@@ -200,7 +215,7 @@ fn load_with(path: &Path, files: &mut Stamps, before: Option<&Policy>) -> Result
         return Err(whole(Problem::TooLarge(limits::FILE_BYTES)));
     }
     let text = String::from_utf8(bytes).map_err(|_| whole(Problem::NotText))?;
-    parse_with(path, &text, |name| std::env::var(name).ok(), files, before)
+    parse_with(path, &text, lookup, files, before)
 }
 
 fn hash_of(text: &str) -> String {

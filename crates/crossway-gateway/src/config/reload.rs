@@ -11,7 +11,7 @@ use crossway_policy::Policy;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::limits::{LOOK, SETTLED, UNSETTLED};
-use super::{ConfigErrors, Loaded, load_with};
+use super::{ConfigErrors, Loaded, load_with, variable};
 
 /// Detects changes of a config: of the file itself, of a file of a secret, or by SIGHUP.
 ///
@@ -79,7 +79,7 @@ impl Reloads {
             // A large config takes some tens of milliseconds.
             let read = tokio::task::spawn_blocking(move || {
                 let mut files = Stamps::new();
-                (load_with(&path, &mut files, Some(&policy)), files)
+                (load_with(&path, variable, &mut files, Some(&policy)), files)
             });
             // This does not panic; if it did, the next change would cause the next attempt.
             let nothing = |_| (Err(ConfigErrors(Vec::new())), stamps(self.seen.keys().cloned()));

@@ -54,7 +54,7 @@ fn without_subject(user: &UserArgs, rules: impl Iterator<Item = usize>) -> Optio
 ///
 /// When the config can't be used, has no such upstream or endpoint, the arguments are no JSON, or nothing can be printed.
 pub fn explain(args: &ExplainArgs, out: &mut impl io::Write) -> Result<bool, RunError> {
-    let loaded = config::load(&args.config.file)?;
+    let loaded = config::load_without_telemetry(&args.config.file)?;
     let arguments = args.arguments.as_deref().map(serde_json::from_str::<Box<RawValue>>).transpose();
     let arguments =
         arguments.map_err(|error| RunError::Question(format!("--arguments is no JSON: {error}")))?;
@@ -99,7 +99,7 @@ pub fn explain(args: &ExplainArgs, out: &mut impl io::Write) -> Result<bool, Run
 ///
 /// When the config can't be used, or the user belongs to no tenant.
 pub async fn tools(args: ToolsArgs) -> Result<String, RunError> {
-    let mut loaded = config::load(&args.config.file)?;
+    let mut loaded = config::load_without_telemetry(&args.config.file)?;
     let endpoint = endpoint(&loaded.policy, args.user.endpoint.as_deref()).map_err(RunError::Unknown)?;
     let endpoint = endpoint.map(Into::into);
     let principal = Who::from(&args.user).principal(loaded.identity.issuer());
