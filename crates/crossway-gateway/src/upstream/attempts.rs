@@ -46,6 +46,11 @@ impl Attempts {
         Some(0)
     }
 
+    /// Begins anew, as the server was reached: the next failure is of another outage.
+    pub(crate) fn reached(&self) {
+        self.0.lines.lock().clear();
+    }
+
     /// Ends the attempts of those who have failed: the config has the server no more, or otherwise.
     pub(crate) fn end(&self) {
         self.0.are_over.store(true, Ordering::Relaxed);
@@ -76,6 +81,8 @@ mod tests {
         advance(FAILURE_LINE).await;
         assert_eq!(attempts.line("refused"), Some(3));
         assert_eq!(attempts.line("refused"), None);
+        attempts.reached();
+        assert_eq!(attempts.line("refused"), Some(0), "another outage");
     }
 
     #[tokio::test(start_paused = true)]

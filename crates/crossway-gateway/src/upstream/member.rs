@@ -115,6 +115,7 @@ impl Connecting {
                         Without::around(Arc::clone(&connected.upstream), &self.server.disabled_tools);
                     let guarded = Guard::new(upstream, self.guard.clone());
                     self.vitals.reached(guarded.clone(), connected.answered());
+                    self.attempts.reached();
                     let any_era = any_era_of(name, Arc::new(guarded), &connected, self.to_legacy.clone());
                     *self.connected.lock() = Some(Arc::new(connected));
                     self.modern.arrive(any_era.modern());
