@@ -119,6 +119,8 @@ fn tell(
     is_secure: bool,
     text: impl FnOnce(&str, bool) -> String,
 ) -> std::io::Result<()> {
+    // A warning of the start stands before the addresses, not between them.
+    crate::log::flush();
     let mut out = std::io::stdout().lock();
     let text = text(&banner::base(address, is_secure), out.is_terminal());
     out.write_all(text.as_bytes())?;

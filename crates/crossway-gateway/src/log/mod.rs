@@ -95,6 +95,13 @@ pub fn end(last: Option<&str>) {
     }
 }
 
+/// Waits until what was logged is written, for two seconds at most.
+pub(crate) fn flush() {
+    if let Some(lines) = LINES.get() {
+        lines.flush();
+    }
+}
+
 /// The number of lines that were dropped because the log was not read as fast as it came, or because they were too long.
 pub(crate) fn dropped() -> u64 {
     LINES.get().map_or(0, Lines::dropped)
