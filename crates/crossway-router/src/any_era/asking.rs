@@ -90,7 +90,9 @@ impl Ways {
     }
 
     async fn ask_again(&self) {
-        if let Ok(_asking) = self.sessions.asking.try_lock() {
+        if let Ok(_asking) = self.sessions.asking.try_lock()
+            && !self.sessions.have_just_failed()
+        {
             self.try_initialize().await;
         }
     }

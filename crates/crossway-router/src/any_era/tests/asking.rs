@@ -132,6 +132,28 @@ async fn a_server_that_no_longer_takes_sessions_gets_later_calls_as_they_are() {
     serve(&mut raws, "tools/call").await;
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_server_that_is_down_is_not_asked_anew_by_each_call_that_fails() {
+    let ((raw, mut raws), (from_legacy, _fronts)) = (Scripted::new(), Scripted::new());
+    let to_legacy = Failing(CallError::not_sent(Reason::Unavailable("x".into())));
+    let any = AnyEra::new(Arc::new(raw), EraSupport::Modern, Arc::new(from_legacy), Arc::new(to_legacy));
+    let link = any.modern().connect(Scope::Shared);
+    let fail = || read(translated(&link, "tools/call", r#"{"roots":{}}"#, ""));
+    let failed = fail();
+    serve(&mut raws, "initialize").await;
+    assert!(failed.await.unwrap().is_err());
+    let (_, asked) = raws.recv().await.unwrap();
+    asked.expect("initialize").await;
+    drop(asked);
+    crossway_testkit::settle().await;
+    assert!(fail().await.unwrap().is_err());
+    crossway_testkit::settle().await;
+    assert!(raws.try_recv().is_err(), "it was asked a moment ago");
+    tokio::time::advance(OPEN_TIME).await;
+    assert!(fail().await.unwrap().is_err());
+    serve(&mut raws, "initialize").await;
+}
+
 #[tokio::test]
 async fn what_a_server_of_both_eras_asks_in_a_session_comes_back_there_and_so_does_a_cancellation() {
     let (raw, mut raws) = Scripted::new();
