@@ -14,7 +14,10 @@ use crossway_service::{
 const UPSTREAMS: usize = 20;
 const TOOLS: usize = 500;
 
-/// Answers lists, and nothing else: only the way there is measured.
+/// What a server says that has tools, and no resources.
+const DISCOVERED: &str = r#"{"supportedVersions":["2026-07-28"],"capabilities":{"tools":{}},"serverInfo":{"name":"bench","version":"1"},"ttlMs":3600000}"#;
+
+/// Says what it has, and answers no calls: only the way there is measured.
 #[derive(Clone)]
 struct Server(Bytes);
 
@@ -30,6 +33,10 @@ impl Connection for Server {
             Ask::Message(message) if message.is_method("tools/list") => {
                 let id = message.id().expect("a request has an id");
                 Reply::once(Message::result_of(&id, &self.0).expect("it is JSON"))
+            }
+            Ask::Message(message) if message.is_method("server/discover") => {
+                let id = message.id().expect("a request has an id");
+                Reply::once(Message::result_of(&id, DISCOVERED.as_bytes()).expect("it is JSON"))
             }
             Ask::Message(message) if message.is_method("subscriptions/listen") => Reply::silent(),
             _ => Reply::accepted(),

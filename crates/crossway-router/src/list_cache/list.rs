@@ -6,6 +6,7 @@ use std::sync::{Arc, OnceLock};
 
 use bytes::{BufMut, Bytes, BytesMut};
 use crossway_proto::{Message, Part};
+use foldhash::HashMap;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -116,6 +117,9 @@ pub(crate) struct Items {
     all: Vec<Item>,
     /// Their positions in `all`, by name; items of one name in the order of the list.
     by_name: Box<[u32]>,
+    /// The first position in `by_name` of each name, once one was looked up: a search there would touch many names, which costs more
+    /// than all else that a call needs of the list.
+    firsts: OnceLock<HashMap<Arc<str>, u32>>,
     /// Their exposed names in the router that keeps the list, in the order of the list.
     exposed: OnceLock<Box<[Arc<str>]>>,
     /// Whether each exposed name leads back to its item by itself.
@@ -128,7 +132,7 @@ impl Items {
     pub(super) fn new(all: Vec<Item>, counted: Option<Counted>) -> Self {
         let mut by_name: Box<[u32]> = (0..).take(all.len()).collect();
         by_name.sort_by_key(|at| &all[*at as usize].name);
-        Self { all, by_name, exposed: OnceLock::new(), leads_back: OnceLock::new(), counted }
+        Self { all, by_name, counted, ..Self::default() }
     }
 
     /// The items' exposed names, in the order of the list. Calls `expose` once for each item; it has to give the same result for every
@@ -167,11 +171,21 @@ impl Items {
 
     /// The items of one name. A correct server has at most one.
     pub(crate) fn named(&self, name: &str) -> impl Iterator<Item = &Item> + Clone {
-        let from = self.by_name.partition_point(|at| &*self.all[*at as usize].name < name);
+        let from = self.firsts().get(name).map_or(self.by_name.len(), |first| *first as usize);
         self.by_name[from..]
             .iter()
             .map(|at| &self.all[*at as usize])
             .take_while(move |item| &*item.name == name)
+    }
+
+    fn firsts(&self) -> &HashMap<Arc<str>, u32> {
+        self.firsts.get_or_init(|| {
+            let mut firsts = HashMap::default();
+            for (at, first) in self.by_name.iter().zip(0..) {
+                firsts.entry(Arc::clone(&self.all[*at as usize].name)).or_insert(first);
+            }
+            firsts
+        })
     }
 }
 

@@ -42,6 +42,17 @@ impl Connection for RouterConnection {
     }
 }
 
+/// What a request with a name is for.
+pub(super) struct Target {
+    pub(super) member: Arc<ListCache>,
+    /// What it is called there.
+    pub(super) name: String,
+    /// The callers to whom the upstream shows the same lists.
+    pub(super) callers: CallerSet,
+    /// The lists that they see, if the access policy needs the item.
+    pub(super) entry: Option<Arc<Entry>>,
+}
+
 impl RouterConnection {
     fn request(&self, id: RequestId, message: Message, context: Context) -> Reply {
         let router = &self.0;
@@ -94,10 +105,10 @@ impl RouterConnection {
         let router = &self.0;
         let exposed = message.name().unwrap_or_default();
         match router.find_admitted_now(kind, &exposed, &message, &mut context) {
-            Ok((member, name)) => {
+            Ok(target) => {
                 drop(exposed);
-                message.set_name(&name);
-                return router.call_for_content(member, message, context);
+                message.set_name(&target.name);
+                return router.call_for_content(target, message, context);
             }
             Err(NotFound::Unasked) => {}
             Err(why) => return not_found(why, &id, what(kind), &exposed),
@@ -105,9 +116,9 @@ impl RouterConnection {
         let (router, exposed) = (router.clone(), exposed.into_owned());
         Reply::pending(async move {
             match router.find_admitted(kind, &exposed, &message, &mut context).await {
-                Ok((member, name)) => {
-                    message.set_name(&name);
-                    router.call_for_content(member, message, context)
+                Ok(target) => {
+                    message.set_name(&target.name);
+                    router.call_for_content(target, message, context)
                 }
                 Err(why) => not_found(why, &id, what(kind), &exposed),
             }
@@ -145,7 +156,7 @@ impl RouterConnection {
                 (Some(exposed), _) => {
                     let found =
                         router.find_admitted(ListKind::Prompts, &exposed, &message, &mut context).await;
-                    (found.map(|(member, name)| (member, about.with_name(&name))), exposed)
+                    (found.map(|target| (target.member, about.with_name(&target.name))), exposed)
                 }
                 (None, Some(uri)) => {
                     let owner = router.owner(&uri, &message, &context).await;
@@ -201,13 +212,20 @@ impl Router {
     ) -> bool {
         let thing =
             AccessTarget { upstream: &member.name, kind, name, item: None, is_list_unavailable: false };
-        self.authorize(&thing, request, context)
+        let callers = self.access().list_group(&member.name, context);
+        self.authorize(&thing, &callers, request, context)
     }
 
-    fn authorize(&self, thing: &AccessTarget<'_>, request: &Message, context: &mut Context) -> bool {
+    /// `callers` are those to whom the upstream shows the same lists as to this one.
+    fn authorize(
+        &self,
+        thing: &AccessTarget<'_>,
+        callers: &CallerSet,
+        request: &Message,
+        context: &mut Context,
+    ) -> bool {
         // The access policy is asked about every call, also about items that the caller does not see.
-        self.access().authorize(thing, request, context)
-            && self.access().list_group(thing.upstream, context) != CallerSet::Nobody
+        self.access().authorize(thing, request, context) && *callers != CallerSet::Nobody
     }
 
     /// The target of an exposed name, if the client may make a request for it, as far as it is known without
@@ -218,14 +236,14 @@ impl Router {
         exposed: &str,
         request: &Message,
         context: &mut Context,
-    ) -> Result<(Arc<ListCache>, String), NotFound> {
+    ) -> Result<Target, NotFound> {
         let found = self.find(kind, exposed, request, context);
-        let (member, name) = self.or_missed(found, context)?;
-        let listed = match self.list_if_needed(&member, kind, request, context) {
+        let target = self.target(self.or_missed(found, context)?, kind, request, context);
+        let listed = match &target.entry {
             Some(entry) => Some(entry.ask(kind).ok_or(NotFound::Unasked)?),
             None => None,
         };
-        self.admitted(member, kind, name, listed, request, context)
+        self.admitted(target, kind, listed, request, context)
     }
 
     /// The same, after asking the upstreams that have to be asked.
@@ -235,14 +253,14 @@ impl Router {
         exposed: &str,
         request: &Message,
         context: &mut Context,
-    ) -> Result<(Arc<ListCache>, String), NotFound> {
+    ) -> Result<Target, NotFound> {
         let found = self.find_anew(kind, exposed, request, context).await;
-        let (member, name) = self.or_missed(found, context)?;
-        let listed = match self.list_if_needed(&member, kind, request, context) {
+        let target = self.target(self.or_missed(found, context)?, kind, request, context);
+        let listed = match &target.entry {
             Some(entry) => Some(entry.list(kind).await),
             None => None,
         };
-        self.admitted(member, kind, name, listed, request, context)
+        self.admitted(target, kind, listed, request, context)
     }
 
     /// Returns `found`, after telling the access policy if no upstream has it.
@@ -253,36 +271,40 @@ impl Router {
         found
     }
 
-    /// The upstream's list for the client, if the access policy needs the item.
-    fn list_if_needed(
+    /// The target, with the upstream's lists for the client if the access policy needs the item.
+    fn target(
         &self,
-        member: &ListCache,
+        (member, name): (Arc<ListCache>, String),
         kind: ListKind,
         request: &Message,
         context: &Context,
-    ) -> Option<Arc<Entry>> {
-        let is_looked_at = self.access().needs_item(&member.name, kind, context);
-        is_looked_at.then(|| self.entry(member, request, context)).flatten()
+    ) -> Target {
+        let callers = self.access().list_group(&member.name, context);
+        let entry = match self.access().needs_item(&member.name, kind, context) {
+            true => self.entry_of(&member, &callers, request, context),
+            false => None,
+        };
+        Target { member, name, callers, entry }
     }
 
     /// Returns the target if the client may make a request for it. `listed` is the upstream's list, if the
     /// access policy needs it.
     fn admitted(
         &self,
-        member: Arc<ListCache>,
+        target: Target,
         kind: ListKind,
-        name: String,
         listed: Option<Result<Listed, Arc<Failure>>>,
         request: &Message,
         context: &mut Context,
-    ) -> Result<(Arc<ListCache>, String), NotFound> {
+    ) -> Result<Target, NotFound> {
+        let Target { member, name, callers, .. } = &target;
         let is_admitted = {
             let is_list_unavailable = matches!(listed, Some(Err(_)));
             let thing =
-                |item| AccessTarget { upstream: &member.name, kind, name: &name, item, is_list_unavailable };
+                |item| AccessTarget { upstream: &member.name, kind, name, item, is_list_unavailable };
             let items = listed.as_ref().and_then(|listed| listed.as_ref().ok()).map(|listed| &listed.items);
             let mut of_name =
-                items.into_iter().flat_map(|items| items.named(&name)).map(|item| &item.json[..]);
+                items.into_iter().flat_map(|items| items.named(name)).map(|item| &item.json[..]);
             // Of several items with one name, the first that the client may see is listed.
             let item = match (of_name.next(), of_name.clone().next()) {
                 (Some(first), Some(_)) => iter::once(first)
@@ -291,10 +313,10 @@ impl Router {
                     .or(Some(first)),
                 (first, _) => first,
             };
-            self.authorize(&thing(item), request, context)
+            self.authorize(&thing(item), callers, request, context)
         };
         match (is_admitted, listed) {
-            (true, _) => Ok((member, name)),
+            (true, _) => Ok(target),
             // It may have been denied only because it is not known to exist.
             (false, Some(Err(failure))) => Err(NotFound::Untold(Some(failure))),
             (false, _) => Err(NotFound::Unknown),

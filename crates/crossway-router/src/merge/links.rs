@@ -13,6 +13,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::Router;
+use super::connection::Target;
 use super::resources::wrap;
 use crate::access::CallerSet;
 use crate::limits::LINK_COMPARISONS;
@@ -38,11 +39,13 @@ impl Router {
     /// request" (2026-07-28, server/tools), so that only the upstream that returned a link shows whose it is.
     pub(super) fn call_for_content(
         &self,
-        member: Arc<ListCache>,
+        target: Target,
         request: Message,
         context: Context,
     ) -> Reply {
-        if !self.may_name_resources(&member, &request, &context) {
+        let may_name_resources = self.may_name_resources(&target, &request, &context);
+        let member = target.member;
+        if !may_name_resources {
             return member.link.call(Call::message(request, context));
         }
         let reply = member.link.call(Call::message(request.clone(), context.clone()));
@@ -56,20 +59,25 @@ impl Router {
     }
 
     /// Whether URIs in an upstream's results could lead to another upstream that the client sees.
-    fn may_name_resources(&self, member: &ListCache, request: &Message, context: &Context) -> bool {
+    fn may_name_resources(&self, target: &Target, request: &Message, context: &Context) -> bool {
+        let Target { member, callers, entry, .. } = target;
         let members = self.members();
         if self.0.options.is_alone || members.all.len() < 2 {
             return false;
         }
-        let is_everybodys = || self.access().list_group(&member.name, context) == CallerSet::Everybody;
-        if member.is_without_resources() && is_everybodys() {
+        if *callers == CallerSet::Everybody && member.is_without_resources() {
             return false;
         }
         let mut names = members.all.iter().map(|member| &*member.name);
         if !self.access().sees_several(&mut names, context) {
             return false;
         }
-        self.entry(member, request, context).is_none_or(|entry| entry.may_have_resources())
+        match entry {
+            Some(entry) => entry.may_have_resources(),
+            None => self
+                .entry_of(member, callers, request, context)
+                .is_none_or(|entry| entry.may_have_resources()),
+        }
     }
 }
 

@@ -256,7 +256,18 @@ impl Router {
         request: &Message,
         context: &Context,
     ) -> Option<Arc<Entry>> {
-        let view = View::new(self.access().list_group(&member.name, context), &ClientFeatures::of(request))?;
+        self.entry_of(member, &self.access().list_group(&member.name, context), request, context)
+    }
+
+    /// The same, for one of these callers.
+    pub(super) fn entry_of(
+        &self,
+        member: &ListCache,
+        callers: &CallerSet,
+        request: &Message,
+        context: &Context,
+    ) -> Option<Arc<Entry>> {
+        let view = View::new(callers.clone(), &ClientFeatures::of(request))?;
         Some(member.entry(&view, &self.asker(request, context)))
     }
 

@@ -74,7 +74,10 @@ struct Kept(Weak<Instance>);
 impl Drop for Kept {
     fn drop(&mut self) {
         if let Some(instance) = self.0.upgrade() {
-            note_use(&instance, false);
+            // A call that has not ended notes its own end.
+            if instance.calls.load(Ordering::Acquire) == 0 {
+                note_use(&instance, false);
+            }
             instance.kept.fetch_sub(1, Ordering::AcqRel);
         }
     }
