@@ -152,7 +152,8 @@ impl Message {
             return self.method().as_deref() == Some(method);
         }
         let token = self.0.envelope.method.range();
-        token.len() == method.len() + 2 && self.0.text[token.start + 1..token.end - 1] == *method.as_bytes()
+        token.len() == method.len() + 2
+            && is_same(&self.0.text[token.start + 1..token.end - 1], method.as_bytes())
     }
 
     /// `params` as JSON text.
@@ -287,6 +288,19 @@ pub(crate) fn string(token: &[u8]) -> Option<Cow<'_, str>> {
         return serde_json::from_slice(token).ok().map(Cow::Owned);
     }
     std::str::from_utf8(inner).ok().map(Cow::Borrowed)
+}
+
+/// Whether two texts of one length are the same. Most methods have 8 to 16 bytes: two numbers each, of which the second may begin within
+/// the first.
+fn is_same(one: &[u8], other: &[u8]) -> bool {
+    let ends = |text: &[u8]| {
+        let number = |bytes: &[u8; 8]| u64::from_ne_bytes(*bytes);
+        (text.len() <= 16).then(|| Some((number(text.first_chunk()?), number(text.last_chunk()?)))).flatten()
+    };
+    match (ends(one), ends(other)) {
+        (Some(one), Some(other)) => one == other,
+        _ => one == other,
+    }
 }
 
 /// A byte order mark is not part of JSON, and "implementations [...] that parse JSON texts MAY ignore the

@@ -69,6 +69,23 @@ fn members_are_found_where_they_count_and_nowhere_else() {
 }
 
 #[test]
+fn a_method_is_itself_alone_however_long_it_is() {
+    let long = "a/method-of-more-than-sixteen-bytes";
+    let methods: Vec<&str> = (1..=long.len()).map(|length| &long[..length]).collect();
+    for method in &methods {
+        let message = parse(&format!(r#"{{"jsonrpc":"2.0","id":1,"method":"{method}"}}"#)).unwrap();
+        assert_eq!(message.method().as_deref(), Some(*method));
+        for other in &methods {
+            assert_eq!(message.is_method(other), method == other, "{method} {other}");
+        }
+        for at in 0..method.len() {
+            let changed = format!("{}_{}", &method[..at], &method[at + 1..]);
+            assert!(!message.is_method(&changed), "{method} {changed}");
+        }
+    }
+}
+
+#[test]
 fn several_spans_are_spliced_at_once() {
     let mut message =
         parse(r#"{"jsonrpc":"2.0","params":{"_meta":{"progressToken":1}},"method":"m","id":"a"}"#).unwrap();

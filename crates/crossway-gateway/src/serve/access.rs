@@ -49,12 +49,9 @@ impl PolicyAccess {
         Self { current, is_by_prefix: true, metrics }
     }
 
-    /// The policy's name of an upstream; empty if the upstream is gone.
+    /// The policy's name of an upstream.
     fn name<'a>(&self, snapshot: &'a PolicySnapshot, known_as: &'a str) -> &'a str {
-        match self.is_by_prefix {
-            true => snapshot.by_prefix.get(known_as).map_or("", String::as_str),
-            false => known_as,
-        }
+        if self.is_by_prefix { snapshot.name_of(known_as) } else { known_as }
     }
 
     /// Whether the upstream has tools that are disabled by name, or counted by name for this caller.

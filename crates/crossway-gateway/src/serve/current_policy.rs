@@ -32,7 +32,9 @@ pub(crate) struct PolicySnapshot {
     /// The disabled tools of each upstream that has some.
     pub(crate) disabled_tools: BTreeMap<String, BTreeSet<String>>,
     /// The names of upstreams by the prefixes of their tools.
-    pub(crate) by_prefix: HashMap<String, String>,
+    by_prefix: HashMap<String, String>,
+    /// Whether each prefix is its upstream's name, as it is by default.
+    prefixes_are_names: bool,
     /// Whether tools are served as OpenAPI, and as which caller somebody is treated who fetches a document without authentication.
     pub(crate) openapi: Option<Option<Caller>>,
     /// Whether a rule depends on the annotations of tools.
@@ -62,6 +64,7 @@ impl PolicySnapshot {
         let segment = |path: &str| path.trim_start_matches('/').to_owned();
         let endpoints = policy.endpoints().into_iter().map(|path| (segment(&path), path.into())).collect();
         let by_prefix = upstreams.iter().map(|spec| (spec.prefix.clone(), spec.name.clone())).collect();
+        let prefixes_are_names = upstreams.iter().all(|spec| spec.prefix == spec.name);
         let disabled = upstreams.iter().filter(|spec| !spec.disabled_tools.is_empty());
         let disabled_tools = disabled.map(|spec| (spec.name.clone(), spec.disabled_tools.clone())).collect();
         let asks_for_chats = upstreams.iter().any(|spec| spec.plan.asks_for_chats());
@@ -74,6 +77,7 @@ impl PolicySnapshot {
             switched_off: loaded.switched_off,
             disabled_tools,
             by_prefix,
+            prefixes_are_names,
             openapi,
             looks_at_hints: policy.looks_at_hints(),
             asks_for_chats,
@@ -82,6 +86,14 @@ impl PolicySnapshot {
                 Some(before) => Actors::after(&before.actors, policy),
                 None => Actors::new(policy, SessionLimiters::new(loaded.limits.sessions), metrics.clone()),
             },
+        }
+    }
+
+    /// The policy's name of the upstream whose tools have this prefix. For an upstream that is gone, a name that nobody has rights to.
+    pub(crate) fn name_of<'a>(&'a self, prefix: &'a str) -> &'a str {
+        match self.prefixes_are_names {
+            true => prefix,
+            false => self.by_prefix.get(prefix).map_or("", String::as_str),
         }
     }
 

@@ -300,8 +300,7 @@ impl Router {
         let Target { member, name, callers, .. } = &target;
         let is_admitted = {
             let is_list_unavailable = matches!(listed, Some(Err(_)));
-            let thing =
-                |item| AccessTarget { upstream: &member.name, kind, name, item, is_list_unavailable };
+            let thing = |item| AccessTarget { upstream: &member.name, kind, name, item, is_list_unavailable };
             let items = listed.as_ref().and_then(|listed| listed.as_ref().ok()).map(|listed| &listed.items);
             let mut of_name =
                 items.into_iter().flat_map(|items| items.named(name)).map(|item| &item.json[..]);

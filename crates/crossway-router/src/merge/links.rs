@@ -37,12 +37,7 @@ impl Router {
     ///
     /// "Resource links returned by tools are not guaranteed to appear in the results of a `resources/list`
     /// request" (2026-07-28, server/tools), so that only the upstream that returned a link shows whose it is.
-    pub(super) fn call_for_content(
-        &self,
-        target: Target,
-        request: Message,
-        context: Context,
-    ) -> Reply {
+    pub(super) fn call_for_content(&self, target: Target, request: Message, context: Context) -> Reply {
         let may_name_resources = self.may_name_resources(&target, &request, &context);
         let member = target.member;
         if !may_name_resources {
