@@ -109,9 +109,10 @@ fn a_server_that_answers_nothing_gets_no_calls_for_a_while() {
     let call = r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"echo","arguments":{"message":"m"}}}"#;
     eventually("calls fail at once", || {
         let answer = bridge.post_at("/hangs/mcp", call, Some(&session));
-        let is_late = answer.contains("-31002");
-        assert!(is_late || answer.contains("-31001") && answer.contains("retryAfterSeconds"), "{answer}");
-        !is_late
+        // The signal may arrive after the first call.
+        let is_other = answer.contains(r#""text":"m""#) || answer.contains("-31002");
+        assert!(is_other || answer.contains("-31001") && answer.contains("retryAfterSeconds"), "{answer}");
+        !is_other
     });
 }
 
