@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 pub mod args;
+mod background;
 mod banner;
 mod bounds;
 mod commands;

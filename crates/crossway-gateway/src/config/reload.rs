@@ -12,6 +12,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::limits::{LOOK, SETTLED, UNSETTLED};
 use super::{ConfigErrors, Loaded, load_with, variable};
+use crate::background::in_background;
 
 /// Detects changes of a config: of the file itself, of a file of a secret, or by SIGHUP.
 ///
@@ -77,13 +78,17 @@ impl Reloads {
             let asked = self.changed().await;
             let (path, policy) = (self.path.clone(), self.policy.clone());
             // A large config takes some tens of milliseconds.
-            let read = tokio::task::spawn_blocking(move || {
+            let reading = in_background("reload", move || {
                 let mut files = Stamps::new();
                 (load_with(&path, variable, &mut files, Some(&policy)), files)
             });
-            // This does not panic; if it did, the next change would cause the next attempt.
-            let nothing = |_| (Err(ConfigErrors(Vec::new())), stamps(self.seen.keys().cloned()));
-            let (read, files) = read.await.unwrap_or_else(nothing);
+            let read = match reading {
+                Ok(read) => read.await.ok(),
+                Err(_) => None,
+            };
+            // It does not panic, and a thread can mostly be started; if not, the next change causes the next attempt.
+            let nothing = || (Err(ConfigErrors(Vec::new())), stamps(self.seen.keys().cloned()));
+            let (read, files) = read.unwrap_or_else(nothing);
             // A file that was written meanwhile may have been read in part.
             if asked == Asked::BySignal || stamps(files.keys().cloned()) == files {
                 self.seen = files;

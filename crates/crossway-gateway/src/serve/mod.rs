@@ -44,6 +44,7 @@ use crossway_service::{Upstream, extension_of};
 use parking_lot::Mutex;
 
 use crate::args::{Listen, LogArgs, ServeArgs};
+use crate::background::in_background;
 use crate::config::{self, Loaded, UpstreamSpec};
 use crate::face_maker::FaceMaker;
 use crate::faces::Faces;
@@ -225,7 +226,8 @@ impl Gateway {
         let generation = snapshot.actors.generation();
         drop(before);
         let before = self.current.set(snapshot);
-        tokio::task::spawn_blocking(move || drop(before));
+        // Where no thread can be started, it is dropped here.
+        let _ = in_background("reloaded", move || drop(before));
         self.needs_bearer.set(wants_proof(&self.current));
         // Before the upstreams, because a new upstream may have the name of an endpoint that is gone.
         self.close_endpoints();
