@@ -82,13 +82,16 @@ impl Reloads {
                 let mut files = Stamps::new();
                 (load_with(&path, variable, &mut files, Some(&policy)), files)
             });
-            let read = match reading {
-                Ok(read) => read.await.ok(),
-                Err(_) => None,
+            let reading = match reading {
+                Ok(reading) => reading,
+                Err(error) => {
+                    tracing::error!(%error, "no thread can be started to read the config; a change is looked for again, a signal is not");
+                    continue;
+                }
             };
-            // It does not panic, and a thread can mostly be started; if not, the next change causes the next attempt.
-            let nothing = || (Err(ConfigErrors(Vec::new())), stamps(self.seen.keys().cloned()));
-            let (read, files) = read.unwrap_or_else(nothing);
+            // This does not panic; if it did, the next change would cause the next attempt.
+            let nothing = |_| (Err(ConfigErrors(Vec::new())), stamps(self.seen.keys().cloned()));
+            let (read, files) = reading.await.unwrap_or_else(nothing);
             // A file that was written meanwhile may have been read in part.
             if asked == Asked::BySignal || stamps(files.keys().cloned()) == files {
                 self.seen = files;

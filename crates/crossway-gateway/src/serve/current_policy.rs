@@ -89,7 +89,7 @@ impl PolicySnapshot {
         }
     }
 
-    /// The policy's name of the upstream whose tools have this prefix. For an upstream that is gone, a name that nobody has rights to.
+    /// The policy's name of the upstream whose tools have this prefix. For an upstream that is gone, a name that `scopes` does not have.
     pub(crate) fn name_of<'a>(&'a self, prefix: &'a str) -> &'a str {
         match self.prefixes_are_names {
             true => prefix,

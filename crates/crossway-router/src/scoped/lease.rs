@@ -74,8 +74,8 @@ struct Kept(Weak<Instance>);
 impl Drop for Kept {
     fn drop(&mut self) {
         if let Some(instance) = self.0.upgrade() {
-            // A call that has not ended notes its own end.
-            if instance.calls.load(Ordering::Acquire) == 0 {
+            // A call that has not ended notes its own end. Standing streams don't count as calls there.
+            if instance.calls.load(Ordering::Acquire) == instance.standing.load(Ordering::Acquire) {
                 note_use(&instance, false);
             }
             instance.kept.fetch_sub(1, Ordering::AcqRel);
